@@ -1,0 +1,66 @@
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "guard.h"
+#include "reader.h"
+
+static unsigned char buffer[GUARD_BYTES_MAX];
+
+static void read_exactly(int fd, void *into, size_t length) {
+  for (size_t at = 0; at < length;) {
+    ssize_t got = read(fd, (char *)into + at, length - at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) fault("supervisor", "is gone");
+    at += (size_t)got;
+  }
+}
+
+static void read_mount(struct reader *reader, struct stage_mount *mount) {
+  mount->kind = reader_u32(reader);
+  mount->readonly = reader_u32(reader);
+  mount->idmap = reader_u32(reader);
+  mount->owner_uid = reader_u32(reader);
+  mount->owner_gid = reader_u32(reader);
+  mount->to_uid = reader_u32(reader);
+  mount->to_gid = reader_u32(reader);
+  mount->source = reader_string(reader, STAGE_PATH_MAX);
+  mount->upper = reader_string(reader, STAGE_PATH_MAX);
+  mount->work = reader_string(reader, STAGE_PATH_MAX);
+  mount->name = reader_string(reader, STAGE_NAME_MAX);
+  int name_is_plain = mount->name[0] != 0 && strspn(mount->name, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen(mount->name);
+  if (mount->kind > STAGE_SHADE || mount->readonly > 1 || mount->idmap > 1 || !name_is_plain || mount->source[0] != '/') {
+    errno = 0;
+    fault("description", "malformed mount");
+  }
+}
+
+void guard_order_read(int fd, struct guard_order *order) {
+  /* Magic and length, the first eight bytes, are all that is read before the size is known. */
+  read_exactly(fd, buffer, 8);
+  uint32_t total = (uint32_t)buffer[4] | (uint32_t)buffer[5] << 8 | (uint32_t)buffer[6] << 16 | (uint32_t)buffer[7] << 24;
+  if (total < 8 || total > sizeof buffer) {
+    errno = 0;
+    fault("description", "wrong length");
+  }
+  read_exactly(fd, buffer + 8, total - 8);
+  struct reader reader = reader_open(buffer, total, GUARD_MAGIC);
+  order->parent = (pid_t)reader_u32(&reader);
+  order->root = reader_u32(&reader);
+  order->uid = reader_u32(&reader);
+  order->gid = reader_u32(&reader);
+  if (order->root > 1 || (order->root && (order->uid == 0 || order->gid == 0))) {
+    errno = 0;
+    fault("description", "the agent may not be root");
+  }
+  order->unified = reader_string(&reader, STAGE_PATH_MAX);
+  order->tasks_count = reader_count(&reader, GUARD_CGROUPS_MAX);
+  for (unsigned i = 0; i < order->tasks_count; i++) order->tasks[i] = reader_string(&reader, STAGE_PATH_MAX);
+  order->mounts_count = reader_count(&reader, STAGE_MOUNTS_MAX);
+  for (unsigned i = 0; i < order->mounts_count; i++) read_mount(&reader, &order->mounts[i]);
+  order->bwrap = reader_string(&reader, STAGE_PATH_MAX);
+  order->arguments = reader_bytes(&reader, 1 << 20, &order->arguments_length);
+  order->launch = reader_bytes(&reader, 2 << 20, &order->launch_length);
+  reader_close(&reader);
+}
