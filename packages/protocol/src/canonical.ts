@@ -1,0 +1,95 @@
+import { CordonError } from './error.ts';
+
+/** What our own records may hold. No floats: money is an integer of 10⁻⁶, time is RFC 3339 text. */
+export type RecordValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly RecordValue[]
+  | { readonly [key: string]: RecordValue };
+
+/**
+ * RFC 8785 (JCS) over the values that our records may hold.
+ * Refuses what a record must not hold (floats, unsafe integers, lone surrogates, undefined) instead of writing
+ * something that another implementation would read differently.
+ *
+ * @throws CordonError `not-canonical`
+ */
+export function canonicalize(value: RecordValue): string {
+  if (value === null || typeof value === 'boolean') return String(value);
+  if (typeof value === 'string') return canonicalString(value);
+  if (typeof value === 'number') {
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      throw new CordonError('not-canonical', 'a record holds safe integers only');
+    }
+    return String(value);
+  }
+  if (typeof value !== 'object') throw new CordonError('not-canonical', `a record holds no ${typeof value}`);
+  const known = textOfSealed(value);
+  if (known !== undefined) return known;
+  return Array.isArray(value)
+    ? canonicalList(value)
+    : canonicalMembers(value as { readonly [key: string]: RecordValue });
+}
+
+/** Where a sealed record keeps its text: not enumerable, so no copy of the record has it. */
+const sealedText = Symbol('canonical text');
+
+interface Sealed {
+  readonly [sealedText]?: string;
+}
+
+/**
+ * Freezes a record of plain data through and through and writes its canonical text once; whoever hashes or records it
+ * afterwards finds that text. INVARIANT: nothing below a sealed record can change, so the text stays the record's own.
+ *
+ * @throws CordonError `not-canonical`
+ */
+export function sealRecord<Value extends object>(record: Value): Value {
+  if (textOfSealed(record) !== undefined) return record;
+  const value = canonicalize(record as unknown as RecordValue);
+  for (const member of Object.values(record)) freeze(member);
+  return Object.freeze(Object.defineProperty(record, sealedText, { value }));
+}
+
+/** The record's own text, never that of a record it inherits from. */
+function textOfSealed(record: object): string | undefined {
+  return Object.hasOwn(record, sealedText) ? (record as Sealed)[sealedText] : undefined;
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || textOfSealed(value) !== undefined) return;
+  for (const member of Object.values(value)) freeze(member);
+  Object.freeze(value);
+}
+
+function canonicalList(values: readonly RecordValue[]): string {
+  let text = '[';
+  for (let index = 0; index < values.length; index++) {
+    if (index > 0) text += ',';
+    text += canonicalize(values[index] as RecordValue);
+  }
+  return `${text}]`;
+}
+
+function canonicalMembers(record: { readonly [key: string]: RecordValue }): string {
+  // RFC 8785 §3.2.3 sorts by UTF-16 code unit, which is what the default comparison of strings does.
+  const keys = Object.keys(record).sort();
+  let text = '{';
+  for (const key of keys) {
+    if (text.length > 1) text += ',';
+    text += `${canonicalString(key)}:${canonicalize(record[key] as RecordValue)}`;
+  }
+  return `${text}}`;
+}
+
+/** ASCII without what JSON escapes: most strings of a record, and hashing records is on the path of every decision. */
+const plain = /^[ !#-[\]-~]*$/;
+
+function canonicalString(text: string): string {
+  if (plain.test(text)) return `"${text}"`;
+  // A lone surrogate has no UTF-8 form, so two writers could disagree about its bytes.
+  if (!text.isWellFormed()) throw new CordonError('not-canonical', 'a record holds well-formed Unicode only');
+  return JSON.stringify(text);
+}

@@ -1,0 +1,294 @@
+import type { ExitReport } from './attach.ts';
+import type { RecordValue } from './canonical.ts';
+
+/**
+ * What the control plane, the supervisor and the gateway say to each other on one host.
+ *
+ *   control plane ──supervisor.sock──► supervisor      {@link SupervisorMethods}; it calls back {@link SupervisorEvents}
+ *   gateway ──control.sock──► control plane            {@link GatewayUplink}; it is called with {@link GatewayMethods}
+ *   supervisor ──Node IPC──► gateway (its child)       {@link ServeMessage}, with a listening socket attached
+ *
+ * Each side reconnects by itself; after a reconnect the control plane sends everything anew, so no message is a diff
+ * to something the other side may have forgotten.
+ */
+
+/** Layers that a driver promises; `--allow-weaker` names one of them. */
+export type LayerName = 'namespaces' | 'landlock' | 'seccomp' | 'cgroups' | 'uid';
+export const layerNames: readonly LayerName[] = ['namespaces', 'landlock', 'seccomp', 'cgroups', 'uid'];
+
+export type WorkspaceMode = 'direct' | 'proposal';
+export type DriverName = 'process';
+
+export interface Resources {
+  /** Cores, in thousandths. */
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+  readonly pidsMax: number;
+  /** What may be written to the session's own disk (upper layer, home and /tmp together). */
+  readonly diskBytes: number;
+  readonly openFilesMax: number;
+}
+
+export interface TerminalSize {
+  readonly cols: number;
+  readonly rows: number;
+}
+
+/** A file that is made in the sandbox: at an absolute path, or below HOME (`~/…`). */
+export interface PlacedFile {
+  readonly path: string;
+  readonly content: string;
+  readonly mode: number;
+}
+
+/** Everything the supervisor needs to start a session; checked by the control plane, nothing in it is the agent's word. */
+export interface StartOrder {
+  readonly tenant: string;
+  readonly session: string;
+  readonly agent: string;
+  readonly driver: DriverName;
+  readonly allowWeaker: readonly LayerName[];
+  readonly command: readonly string[];
+  /** Working folder inside: the workspace or below it. */
+  readonly cwd: string;
+  /** The whole environment of the agent; nothing of the host's is added. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly terminal: TerminalSize | null;
+  readonly workspace: { readonly path: string; readonly mode: WorkspaceMode };
+  /** Host paths visible read-only beside the base allow-list (the agent's own program, say). */
+  readonly readOnly: readonly string[];
+  /** Paths below the workspace that only ever arrive as a named proposal (sandbox.md: what makes the host run code later). */
+  readonly protectedPaths: readonly string[];
+  readonly files: readonly PlacedFile[];
+  /** Lines of the sandbox's hosts file beside localhost, `cordon.internal` and the gateway's names: names → 127.0.0.1. */
+  readonly hostNames: readonly string[];
+  readonly resources: Resources;
+  readonly seccomp: 'strict' | 'compat';
+  /** PEM of the tenant's interception CA, placed as /etc/cordon/ca.pem and appended to the system's roots. */
+  readonly caCertificate: string;
+  /** Milliseconds; at the end the session is frozen, then killed. */
+  readonly ttlMs: number;
+}
+
+export type SessionState = 'starting' | 'running' | 'frozen' | 'ended';
+
+/** What the sandbox really is, tried and not assumed; recorded in `session.start`. */
+export interface SandboxReport {
+  readonly driver: DriverName;
+  readonly grade: 'process';
+  readonly layers: Readonly<Record<LayerName, string>>;
+  readonly weaker: readonly LayerName[];
+  readonly uid: number;
+  readonly startMs: number;
+}
+
+export interface SessionReport {
+  readonly session: string;
+  readonly state: SessionState;
+  readonly sandbox: SandboxReport | null;
+  readonly exit: ExitReport | null;
+}
+
+export interface SessionStats {
+  readonly processes: number;
+  readonly memoryBytes: number;
+  readonly cpuMs: number;
+}
+
+export type ChangeKind = 'create' | 'modify' | 'delete' | 'mode' | 'symlink' | 'directory';
+/** One changed path of a proposal. `refused` says why it will never be applied (special file, link out of the tree, …). */
+export interface Change {
+  /** Below the workspace, `/`-separated; bytes that are no UTF-8 as `\xNN`. */
+  readonly path: string;
+  readonly kind: ChangeKind;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly bytes: number;
+  readonly mode: number | null;
+  /** The host would run this later (hooks, rc files, editor tasks, agent settings): apply needs its name. */
+  readonly protected: boolean;
+  readonly refused: string | null;
+  /** Unified diff of small text files; null for others. */
+  readonly diff: string | null;
+}
+
+export interface StopReport {
+  readonly session: string;
+  readonly confirmed: boolean;
+  readonly ms: number;
+  readonly processesLeft: number;
+}
+
+/** One promised layer on this host, tried. */
+export interface Capability {
+  readonly name: string;
+  readonly works: boolean;
+  readonly detail: string;
+  /** What is lost without it. */
+  readonly cost: string;
+  /** The command that mends it, if there is one. */
+  readonly mend: string | null;
+}
+
+export type SupervisorMethods = {
+  hello: {
+    params: { boot: string };
+    result: { boot: string; pid: number; sessions: SessionReport[]; gateways: GatewayReport[] };
+  };
+  start: { params: StartOrder; result: SessionReport };
+  exec: {
+    params: {
+      session: string;
+      exec: string;
+      command: readonly string[];
+      env: Readonly<Record<string, string>>;
+      cwd: string;
+      terminal: TerminalSize | null;
+    };
+    result: { exec: string };
+  };
+  freeze: { params: { sessions: readonly string[] }; result: StopReport[] };
+  thaw: { params: { sessions: readonly string[] }; result: StopReport[] };
+  kill: { params: { sessions: readonly string[]; reason: string }; result: StopReport[] };
+  stats: { params: { session: string }; result: SessionStats };
+  changes: { params: { session: string }; result: Change[] };
+  apply: {
+    params: { session: string; paths: readonly string[] | null; protectedPaths: readonly string[] };
+    result: { applied: string[]; refused: { path: string; why: string }[] };
+  };
+  discard: { params: { session: string }; result: null };
+  probe: { params: null; result: Capability[] };
+  shutdown: { params: null; result: null };
+};
+
+export interface GatewayReport {
+  readonly tenant: string;
+  readonly boot: string;
+  readonly pid: number;
+  readonly restarts: number;
+}
+
+/** What the supervisor tells; every one of them becomes a ledger entry of the control plane. */
+export type SupervisorEvents = {
+  'session.exited': { params: { session: string; exit: ExitReport; teardown: TeardownItem[] }; result: null };
+  'gateway.down': {
+    params: { tenant: string; pid: number; status: number | null; signal: string | null };
+    result: null;
+  };
+  'gateway.up': { params: GatewayReport; result: null };
+  /** `direct` mode: a protected path that was not there before appeared and was moved out of the workspace. */
+  'workspace.quarantined': {
+    params: { session: string; path: string; moved: boolean; to: string | null };
+    result: null;
+  };
+  recovered: { params: { sessions: { session: string; swept: TeardownItem[] }[] }; result: null };
+};
+
+export interface TeardownItem {
+  readonly [key: string]: RecordValue;
+  readonly item: string;
+  readonly how: string;
+  readonly ok: boolean;
+}
+
+/** Supervisor → gateway, over Node's IPC channel, a listening socket attached (`net.Native`). */
+export interface ServeMessage {
+  readonly type: 'serve';
+  readonly v: 1;
+  readonly tenant: string;
+  readonly session: string;
+  /** `proxy` :3128 · `http` :80 · `tls` :443 (gateway.md §1.2); one message per socket and address family. */
+  readonly kind: 'proxy' | 'http' | 'tls';
+  readonly address: '127.0.0.1' | '::1';
+  /** How many sockets this session has in all; `serving` is answered once that many are there. */
+  readonly of: number;
+}
+/** `ping` is answered with `pong` of the same number at once: a gateway that does not is hung and is replaced. */
+export type SupervisorToGateway =
+  | ServeMessage
+  | { readonly type: 'close'; readonly session: string }
+  | { readonly type: 'ping'; readonly n: number };
+export type GatewayToSupervisor =
+  | { readonly type: 'ready'; readonly boot: string }
+  | { readonly type: 'serving'; readonly session: string; readonly sockets: number }
+  | { readonly type: 'closed'; readonly session: string }
+  | { readonly type: 'pong'; readonly n: number };
+
+/** Policies of one layer: Cedar text per id (`layer/name`). */
+export interface LayerSource {
+  readonly name: 'ceiling' | 'tenant' | 'person' | 'session';
+  readonly policies: Readonly<Record<string, string>>;
+}
+
+/** A secret's name and where it may be used; the value is leased when it is needed. */
+export interface SecretBinding {
+  readonly name: string;
+  readonly to: readonly string[];
+  readonly at: { readonly header: string; readonly form: string } | { readonly basic: 'password' };
+  readonly methods: readonly string[] | null;
+  readonly paths: readonly string[] | null;
+  readonly require: boolean;
+}
+
+/** What a grant says beside its Cedar text; looked up by origin, only narrows or enables transport features. */
+export interface OriginRule {
+  readonly origin: string;
+  /** Private ranges that this name may resolve to (CIDR). */
+  readonly addresses: readonly string[];
+  /** From the tenant's or a higher layer: loopback, link-local and own addresses may be allowed. */
+  readonly trusted: boolean;
+  /** GET, HEAD, DELETE or OPTIONS may carry a body. */
+  readonly bodyOnRead: boolean;
+  readonly encodedSlash: boolean;
+}
+
+export interface SessionPolicy {
+  readonly tenant: string;
+  readonly session: string;
+  readonly agent: string;
+  readonly person: string;
+  readonly chain: string;
+  readonly salt: string;
+  readonly revision: number;
+  readonly layer: LayerSource;
+  readonly origins: readonly OriginRule[];
+  readonly secrets: readonly SecretBinding[];
+  readonly stopped: boolean;
+  readonly startedAt: string;
+  readonly profile: string;
+}
+
+export interface TenantPolicy {
+  readonly tenant: string;
+  readonly generation: number;
+  readonly layers: readonly LayerSource[];
+  readonly origins: readonly OriginRule[];
+  /** RFC 3339; after it every decision is a deny. */
+  readonly expires: string | null;
+}
+
+/** Control plane → gateway. */
+export type GatewayMethods = {
+  tenant: { params: TenantPolicy; result: { digest: string } };
+  session: { params: SessionPolicy; result: { digest: string } };
+  'session.stop': { params: { session: string; stopped: boolean }; result: null };
+  'session.close': { params: { session: string }; result: null };
+  /** Renews the gateway's right to decide; silent for longer than the lease means deny until it is back. */
+  beat: { params: { sequence: number; leaseMs: number }; result: { sequence: number } };
+};
+
+/** Gateway → control plane. */
+export type GatewayUplink = {
+  hello: {
+    params: { boot: string; pid: number; tenant: string; writer: string; sessions: readonly string[] };
+    /** The interception CA of this tenant: certificate and private key, PEM, held in memory only. */
+    result: { caCertificate: string; caKey: string; leaseMs: number };
+  };
+  /** A secret's value for one destination; the control plane checks the binding again and records the lease. */
+  lease: {
+    params: { session: string; secret: string; destination: string; attempt: string };
+    result: { value: string; expiresAt: string };
+  };
+  /** The journal has grown; the control plane reads the files itself. */
+  head: { params: { writer: string; wseq: number; leaf: string }; result: null };
+};

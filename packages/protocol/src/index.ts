@@ -1,0 +1,18 @@
+// The schemas themselves are an entry of their own, `@cordon/protocol/api`: who only checks types need not load them.
+export type * as api from './api.ts';
+export type { Decision, Explanation, LedgerProof, Session, SessionOrder, SessionRequest, Status } from './api.ts';
+export * from './attach.ts';
+export type { Brand } from './brand.ts';
+export { canonicalize, type RecordValue, sealRecord } from './canonical.ts';
+export * from './channel.ts';
+export { type Clock, type Random, systemClock, systemRandom, timestamp } from './clock.ts';
+export * from './control.ts';
+export type { DecisionCode, DecisionRecord, Outcome } from './decision.ts';
+export type { DurabilityTier, Entry, EntryInput, EntryType, Recorded, Seal } from './entry.ts';
+export { assertNever, CordonError, isCordonError } from './error.ts';
+export * from './id.ts';
+export type { ActionName, Attempt, HttpArgs, Intent, Payload, PayloadKind } from './intent.ts';
+export { limits as protocolLimits } from './limits.ts';
+export { type Locations, locationsOf } from './locations.ts';
+export type { Principal } from './principal.ts';
+export { type Problem, problemType } from './problem.ts';

@@ -1,0 +1,15 @@
+/** Limits of everything that crosses a process boundary. Each refuses; `docs/limits.md` lists them. */
+export const limits = {
+  /** One line of a private channel; longer closes the channel. */
+  channelLineBytesMax: 4 * 1024 * 1024,
+  /** Calls of one channel that wait for an answer. */
+  channelCallsMax: 1024,
+  channelCallTimeoutMs: 30_000,
+  /** Payload of one attach frame; larger closes the stream. */
+  attachFrameBytesMax: 64 * 1024,
+  commandArgumentsMax: 4096,
+  environmentVariablesMax: 512,
+  sessionGrantsMax: 256,
+  taskTextCharsMax: 64 * 1024,
+  apiBodyBytesMax: 1024 * 1024,
+} as const;
