@@ -1,0 +1,51 @@
+import type { Intent } from '@cordon/protocol';
+import { assertNever } from '@cordon/protocol';
+import { suggestGrant } from '../grant/suggest.ts';
+import type { DenyCode } from './decision.ts';
+
+export interface Advice {
+  readonly title: string;
+  readonly nextSteps: readonly string[];
+}
+
+/** What a person or an agent reads about a refusal. Says nothing that the agent did not send or was not told. */
+export function adviseOn(code: DenyCode, intent: Intent, attempt: string, reasons: readonly string[]): Advice {
+  const explain = `cordon policy explain ${attempt}`;
+  switch (code) {
+    case 'no-grant': {
+      const allow = reasons.includes('session') ? suggestGrant(intent) : null;
+      return {
+        title: `no grant of the ${reasons.join(' and ')} layer permits this`,
+        nextSteps: [...(allow === null ? [] : [`cordon run --allow ${quoted(allow)}`]), explain],
+      };
+    }
+    case 'forbidden':
+    case 'flow-R0':
+      return { title: `forbidden by ${reasons.join(', ')}`, nextSteps: [explain] };
+    case 'session-stopped':
+      return { title: 'the session is stopped', nextSteps: [`cordon unfreeze ${intent.session}`, explain] };
+    case 'stale-policy':
+      return { title: 'the policy is expired, or the control plane is silent', nextSteps: ['cordon status', explain] };
+    case 'over-limit':
+      return { title: 'the payload is larger than the grant allows', nextSteps: [explain] };
+    case 'obligation-unknown':
+      return { title: 'the grant demands what this adapter cannot keep', nextSteps: [explain] };
+    case 'policy-error':
+      return { title: 'a policy could not be evaluated', nextSteps: ['cordon policy check', explain] };
+    case 'request-invalid':
+      return { title: 'the request could not be judged', nextSteps: [explain] };
+    case 'slice-incomplete':
+      return { title: 'the resource could not be placed among its domains', nextSteps: [explain] };
+    case 'unknown-action':
+      return { title: 'no such action exists', nextSteps: [explain] };
+    case 'approval-unsatisfiable':
+      return { title: 'nobody could approve this', nextSteps: [explain] };
+    default:
+      return assertNever(code, 'code');
+  }
+}
+
+/** The path is the agent's, the shell is the person's: `;`, `$` and the like must stay text when it is pasted. */
+function quoted(text: string): string {
+  return /^[A-Za-z0-9._~%:/@,=+-]+$/.test(text) ? text : `'${text}'`;
+}

@@ -1,0 +1,189 @@
+import { hash } from 'node:crypto';
+import { PolicyError } from '../error.ts';
+import { schemaText } from '../fact/schema.ts';
+import type { CompiledLayer } from '../gate/compiled.ts';
+import { limits } from '../limits.ts';
+import {
+  type AuthorizationAnswer,
+  type Evaluation,
+  type JsonAnswer,
+  type ParseAnswer,
+  type PartsAnswer,
+  type SchemaAnswer,
+  toEvaluation,
+  type ValidationAnswer,
+} from './answer.ts';
+import { type Binding, type CallName, createBinding } from './binding.ts';
+import { Lru } from './lru.ts';
+import { passesSelfTest, reportsPlanted } from './self-test.ts';
+import type { WasmModule } from './wasm.ts';
+
+/** A policy set by the digest of its texts; the engine keeps it parsed in one of its slots. */
+export interface PolicySource {
+  readonly digest: string;
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+export interface EngineOptions {
+  /** 0 switches the memo off, as replay and the verifier do. */
+  readonly memoEntries?: number;
+}
+
+/**
+ * Makes the judge from the engine's WebAssembly module. This package reads no file: a composition root loads
+ * `cedar_wasm_bg.wasm` of `@cedar-policy/cedar-wasm/web`, compiles it and gives its digest, which every decision names.
+ *
+ * @throws PolicyError `engine-unusable` (another engine than this border knows) or `engine-self-test`
+ */
+export function createEngine(module: WasmModule, digest: string, options: EngineOptions = {}): Engine {
+  const engine = new Engine(module, digest, options.memoEntries ?? limits.memoEntriesMax);
+  if (!engine.renew()) throw new PolicyError('engine-self-test', 'the policy engine did not deny what it must deny');
+  return engine;
+}
+
+const schemaSlot = 'schema/1';
+
+/**
+ * One engine with its caches. It only ever answers for what it is given, so it changes no decision and is no state
+ * of `authorize`: a parsed set is found by the digest of its texts, an answer by the digest of the whole call.
+ *
+ * INVARIANT: after any exception out of the instance it answers nothing more until {@link renew} has succeeded.
+ */
+export class Engine {
+  readonly digest: string;
+  /** Work that depends on one layer's texts alone, shared by all sessions that have this layer. */
+  readonly layers = new Lru<CompiledLayer>(limits.compiledLayersMax);
+  readonly #module: WasmModule;
+  readonly #memo: Lru<Evaluation>;
+  readonly #slots = new Lru<string>(limits.engineSlotsMax);
+  #binding: Binding | null = null;
+  /** The schema as Cedar's own JSON, which it reads twice as fast as the text. */
+  #schema = '';
+
+  constructor(module: WasmModule, digest: string, memoEntries: number) {
+    this.digest = digest;
+    this.#module = module;
+    this.#memo = new Lru(memoEntries);
+  }
+
+  /** False after a fault: everything is denied until {@link renew}. */
+  get usable(): boolean {
+    return this.#binding !== null;
+  }
+
+  /** A fresh instance (a few milliseconds). Snapshots stay good. False: it failed its self-test and is not used. */
+  renew(): boolean {
+    this.#slots.clear();
+    this.#memo.clear();
+    this.#binding = null;
+    const binding = createBinding(this.#module);
+    try {
+      const parsed = binding.preparse('preparseSchema', schemaSlot, JSON.stringify(schemaText)) as ParseAnswer;
+      if (parsed.type !== 'success' || !passesSelfTest(binding, schemaSlot)) return false;
+      if (this.#schema === '') this.#schema = schemaAsJson(binding);
+    } catch {
+      return false;
+    }
+    this.#binding = binding;
+    return true;
+  }
+
+  /** `request`: the members of Cedar's call that speak of the request, as JSON without the outer braces. Never throws. */
+  evaluate(source: PolicySource, request: string): Evaluation {
+    const key = hash('sha256', `${source.digest}\n${request}`, 'base64');
+    const known = this.#memo.get(key);
+    if (known !== undefined && this.usable) return known;
+    try {
+      const slot = this.#slotOf(source);
+      const json = `{"preparsedSchemaName":"${schemaSlot}","validateRequest":true,"preparsedPolicySetId":"${slot}",${request}}`;
+      const evaluation = toEvaluation(this.#run('statefulIsAuthorized', json) as AuthorizationAnswer);
+      this.#memo.set(key, evaluation);
+      return evaluation;
+    } catch {
+      this.#drop();
+      return { ok: false, why: 'failed' };
+    }
+  }
+
+  /** The same without a slot, for sets that are asked once (explanations, self-tests). Never throws. */
+  evaluateOnce(texts: Readonly<Record<string, string>>, request: string): Evaluation {
+    try {
+      const policies = JSON.stringify({ staticPolicies: texts });
+      const json = `{"schema":${this.#schema},"validateRequest":true,"policies":${policies},${request}}`;
+      return toEvaluation(this.#run('isAuthorized', json) as AuthorizationAnswer);
+    } catch {
+      this.#drop();
+      return { ok: false, why: 'failed' };
+    }
+  }
+
+  /** The planted failing policies come back as failed beside these ones. Never throws. */
+  reportsFailures(texts: Readonly<Record<string, string>>): boolean {
+    try {
+      return reportsPlanted(this.#live(), schemaSlot, texts);
+    } catch {
+      this.#drop();
+      return false;
+    }
+  }
+
+  /** Strict validation; `policies` is a text, or texts by id. @throws PolicyError `engine-failed` */
+  validate(policies: string | Readonly<Record<string, string>>): ValidationAnswer {
+    const sources = JSON.stringify({ staticPolicies: policies });
+    const call = `{"validationSettings":{"mode":"strict"},"schema":${this.#schema},"policies":${sources}}`;
+    return this.#guard(() => this.#run('validate', call) as ValidationAnswer);
+  }
+
+  /** One policy as Cedar's own JSON. @throws PolicyError `engine-failed` */
+  toJson(policy: string): JsonAnswer {
+    return this.#guard(() => this.#run('policyToJson', JSON.stringify(policy)) as JsonAnswer);
+  }
+
+  /** Whether and where a file parses. @throws PolicyError `engine-failed` */
+  split(text: string): PartsAnswer {
+    return this.#guard(() => this.#live().split(text) as PartsAnswer);
+  }
+
+  #slotOf(source: PolicySource): string {
+    const held = this.#slots.get(source.digest);
+    if (held !== undefined) return held;
+    // Parsing under a used name replaces the old set, which is the only way in which the engine frees one.
+    const slot =
+      this.#slots.size < limits.engineSlotsMax ? `set/${this.#slots.size}` : (this.#slots.dropOldest() ?? 'set/0');
+    const call = JSON.stringify({ staticPolicies: source.texts });
+    const parsed = this.#live().preparse('preparsePolicySet', slot, call) as ParseAnswer;
+    if (parsed.type !== 'success')
+      throw new PolicyError('engine-failed', 'a policy set that was checked does not parse');
+    this.#slots.set(source.digest, slot);
+    return slot;
+  }
+
+  #run(name: CallName, json: string): unknown {
+    return this.#live().call(name, json);
+  }
+
+  #live(): Binding {
+    if (this.#binding === null) throw new PolicyError('engine-failed', 'the policy engine failed and was not renewed');
+    return this.#binding;
+  }
+
+  #guard<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      // A text that breaks the engine must not stop the decisions of others, so the fresh one is made at once.
+      this.renew();
+      throw new PolicyError('engine-failed', 'the policy engine failed', { cause: error });
+    }
+  }
+
+  #drop(): void {
+    this.#binding = null;
+  }
+}
+
+function schemaAsJson(binding: Binding): string {
+  const answer = binding.call('schemaToJson', JSON.stringify(schemaText)) as SchemaAnswer;
+  if (answer.type !== 'success') throw new PolicyError('engine-unusable', 'the engine cannot read the schema');
+  return JSON.stringify(answer.json);
+}

@@ -1,0 +1,124 @@
+import type { ActionName, HttpArgs, Intent } from '@cordon/protocol';
+import { type Digest, digestRecord } from '@cordon/protocol/digest';
+import type { approvalFields, commonFields, Effect, flowFields, ValuesOf } from './field.ts';
+
+export type Flow = ValuesOf<typeof flowFields>;
+/** How far people have approved this very intent; computed by us from their signed answers. */
+export type ApprovalFacts = ValuesOf<typeof approvalFields>;
+export const noApproval: ApprovalFacts = { quorum: 0, strong: false };
+
+/**
+ * All that policy may look at beside the intent, computed by us, never by the agent.
+ * `attempt`, `intent`, `at` and `freshUntil` are for `authorize` itself; no policy can read them.
+ */
+export interface Facts extends ValuesOf<typeof commonFields> {
+  readonly v: 'facts/1';
+  readonly attempt: string;
+  readonly intent: string;
+  /** When the facts were made, RFC 3339 UTC with milliseconds. */
+  readonly at: string;
+  /** Until when the decider may trust its policy without hearing from the control plane. */
+  readonly freshUntil: string;
+  readonly checks: readonly string[];
+  readonly args: { readonly [pointer: string]: readonly string[] };
+  readonly nums: { readonly [pointer: string]: number };
+  readonly flow: Flow;
+}
+
+export interface FactsInput
+  extends Partial<Omit<Facts, 'v' | 'attempt' | 'intent' | 'at' | 'freshUntil' | 'live' | 'minuteOfWeek'>> {
+  readonly attempt: string;
+  readonly at: string;
+  readonly freshUntil: string;
+  /** Kill epoch, session and lease are good. */
+  readonly live: boolean;
+}
+
+/**
+ * Labels are not computed yet: context untrusted and private, destinations as named by a person.
+ * The rules that read them (R1–R8) are off; the format is final.
+ */
+export const constantFlow: Flow = {
+  argInteg: 0,
+  argConf: 2,
+  ctxInteg: 0,
+  ctxConf: 2,
+  destInteg: 3,
+  clearance: 2,
+  readersOk: false,
+  linksOk: false,
+  leakOk: false,
+};
+
+/** @throws CordonError `not-canonical` for a text with half a surrogate pair, which no adapter lets through */
+export function hashIntent(intent: Intent): Digest {
+  return digestRecord('intent', intent as unknown as Parameters<typeof digestRecord>[1]);
+}
+
+export function digestFacts(facts: Facts): Digest {
+  return digestRecord('facts', facts as unknown as Parameters<typeof digestRecord>[1]);
+}
+
+export function createFacts(intent: Intent, given: FactsInput): Facts {
+  return {
+    v: 'facts/1',
+    attempt: given.attempt,
+    intent: hashIntent(intent),
+    at: given.at,
+    freshUntil: given.freshUntil,
+    effect: given.effect ?? defaultEffect(intent),
+    undoable: given.undoable ?? false,
+    live: given.live,
+    covered: given.covered ?? true,
+    pinned: given.pinned ?? true,
+    quotaOk: given.quotaOk ?? true,
+    breaker: given.breaker ?? 0,
+    anomaly: given.anomaly ?? 0,
+    minuteOfWeek: minuteOfWeek(given.at),
+    boundary: given.boundary ?? 1,
+    attested: given.attested ?? 0,
+    depth: given.depth ?? 0,
+    checks: given.checks ?? [],
+    args: given.args ?? {},
+    nums: given.nums ?? {},
+    flow: given.flow ?? constantFlow,
+  };
+}
+
+/** Minutes since Monday 00:00 UTC; NaN for a time that is none, which the validator of facts refuses. */
+export function minuteOfWeek(at: string): number {
+  const ms = Date.parse(at);
+  const minutes = Math.floor(ms / 60_000);
+  // 1 January 1970 was a Thursday, three days after a Monday.
+  const week = 7 * 24 * 60;
+  return (((minutes + 3 * 24 * 60) % week) + week) % week;
+}
+
+/** What an action does when no catalogue says otherwise: whatever leaves and is not known to read, shares. */
+export function defaultEffect(intent: Intent): Effect {
+  if (intent.action === 'http.request') return effectOfMethod((intent.args as HttpArgs).method);
+  return effectOfAction.get(intent.action) ?? 'share';
+}
+
+function effectOfMethod(method: unknown): Effect {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+      return 'read';
+    case 'DELETE':
+      return 'destroy';
+    default:
+      return 'share';
+  }
+}
+
+const effectOfAction: ReadonlyMap<ActionName, Effect> = new Map([
+  ['mcp.read', 'read'],
+  ['mcp.prompt', 'read'],
+  ['mcp.list', 'read'],
+  ['model.list', 'read'],
+  ['file.open', 'read'],
+  ['file.apply', 'write'],
+  ['process.exec', 'exec'],
+]);

@@ -1,0 +1,21 @@
+import type { LayerSource } from '@cordon/protocol';
+import type { Digest } from '@cordon/protocol/digest';
+import type { PolicyDuties } from './annotation.ts';
+
+/** A policy that has passed the load gate, with what was read out of it. */
+export interface CompiledPolicy {
+  readonly id: string;
+  readonly effect: 'permit' | 'forbid';
+  readonly text: string;
+  readonly duties: PolicyDuties;
+  readonly code: string | null;
+  readonly source: string | null;
+  readonly readsApproval: boolean;
+}
+
+/** A layer that has passed the load gate. */
+export interface CompiledLayer {
+  readonly name: LayerSource['name'];
+  readonly digest: Digest;
+  readonly policies: readonly CompiledPolicy[];
+}

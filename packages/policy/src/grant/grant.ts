@@ -1,0 +1,33 @@
+/** One entry of `grants` or `denies` in YAML, or one `--allow`; its shape is checked by whoever read the file. */
+export interface Grant {
+  /** Exactly one of `allow` and `deny`: `[http://]HOST[:PORT][/PATH]`. */
+  readonly allow?: string | undefined;
+  readonly deny?: string | undefined;
+  /** Default GET and HEAD for `allow`, every method for `deny`. */
+  readonly methods?: readonly string[] | undefined;
+  /** What may be sent there; default public. */
+  readonly clearance?: Clearance | undefined;
+  /** `bytes`: number or `64KiB`; `rate`: `30/1m`. */
+  readonly limits?: { readonly bytes?: number | string | undefined; readonly rate?: string | undefined } | undefined;
+  /** Private ranges that the name may resolve to. */
+  readonly addresses?: readonly string[] | undefined;
+  /** GET, HEAD, DELETE and OPTIONS may carry a body. */
+  readonly body?: boolean | undefined;
+  readonly encodedSlash?: boolean | undefined;
+  /** Line in the source, for messages and `@source`. */
+  readonly line?: number | null | undefined;
+}
+
+export type Clearance = 'public' | 'internal' | 'private' | 'secret';
+
+/** A problem of one grant: which member is wrong and what would be right. */
+export interface GrantProblem {
+  readonly ok: false;
+  readonly field: 'allow' | 'deny' | 'methods' | 'limits' | 'addresses' | 'clearance';
+  readonly message: string;
+  readonly mend: string | null;
+}
+
+export function wrongGrant(field: GrantProblem['field'], message: string, mend: string | null = null): GrantProblem {
+  return { ok: false, field, message, mend };
+}

@@ -1,0 +1,71 @@
+import { addressOf } from '../canonical/address.ts';
+import { parseDuration } from '../gate/annotation.ts';
+import { type Grant, type GrantProblem, wrongGrant } from './grant.ts';
+
+/** What a grant says beside its target, checked. */
+export interface GrantTerms {
+  readonly ok: true;
+  /** Empty: every method. */
+  readonly methods: readonly string[];
+  readonly bytes: number | null;
+  readonly rate: string | null;
+}
+
+const clearances = ['public', 'internal', 'private', 'secret'];
+/** CONNECT and TRACE are no requests to an origin: one is a tunnel, the other reflects credentials. */
+const neverMethods = new Set(['CONNECT', 'TRACE', 'TRACK']);
+
+export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
+  const methods = parseMethods(grant);
+  if (!methods.ok) return methods;
+  if (grant.clearance !== undefined && !clearances.includes(grant.clearance)) {
+    return wrongGrant('clearance', `a clearance is one of ${clearances.join(', ')}`);
+  }
+  if (grant.deny !== undefined && (grant.limits !== undefined || grant.addresses !== undefined)) {
+    return wrongGrant('limits', 'a deny has no limits and no addresses');
+  }
+  const odd = (grant.addresses ?? []).find((cidr) => !isCidr(cidr));
+  if (odd !== undefined) return wrongGrant('addresses', `${JSON.stringify(odd)} is no address range`, '10.1.2.0/24');
+  const bytes = grant.limits?.bytes === undefined ? null : parseBytes(grant.limits.bytes);
+  if (Number.isNaN(bytes))
+    return wrongGrant('limits', `bytes: ${JSON.stringify(grant.limits?.bytes)} is no size`, '64KiB');
+  const rate = grant.limits?.rate ?? null;
+  if (rate !== null && !isRate(rate)) return wrongGrant('limits', `rate: ${JSON.stringify(rate)} is no rate`, '30/1m');
+  return { ok: true, methods: methods.names, bytes, rate };
+}
+
+function parseMethods(grant: Grant): { readonly ok: true; readonly names: readonly string[] } | GrantProblem {
+  if (grant.methods === undefined) return { ok: true, names: grant.deny === undefined ? ['GET', 'HEAD'] : [] };
+  if (grant.methods.length === 0) return wrongGrant('methods', 'name at least one method', '[GET, HEAD]');
+  for (const method of grant.methods) {
+    if (!/^[A-Z][A-Z-]{0,31}$/.test(method)) {
+      const upper = method.toUpperCase();
+      return wrongGrant('methods', `${JSON.stringify(method)} is no method`, /^[A-Z-]+$/.test(upper) ? upper : null);
+    }
+    if (neverMethods.has(method)) return wrongGrant('methods', `${method} cannot be granted`);
+  }
+  return { ok: true, names: [...new Set(grant.methods)] };
+}
+
+/** NaN for what is no size. */
+function parseBytes(size: number | string): number {
+  if (typeof size === 'number') return Number.isSafeInteger(size) && size >= 0 && size < 1e15 ? size : Number.NaN;
+  const match = /^(0|[1-9][0-9]{0,9})(B|KiB|MiB|GiB)?$/.exec(size);
+  if (match === null) return Number.NaN;
+  const power = ['B', 'KiB', 'MiB', 'GiB'].indexOf(match[2] ?? 'B');
+  const bytes = Number(match[1]) * 1024 ** power;
+  return bytes < 1e15 ? bytes : Number.NaN;
+}
+
+function isRate(text: string): boolean {
+  const [count = '', window = '', ...more] = text.split('/');
+  return more.length === 0 && /^[1-9][0-9]{0,8}$/.test(count) && parseDuration(window) !== null;
+}
+
+function isCidr(text: string): boolean {
+  const [address = '', prefix = '', ...more] = text.split('/');
+  const parsed = addressOf(address);
+  if (parsed === null || parsed.text !== address || more.length > 0 || !/^(0|[1-9][0-9]{0,2})$/.test(prefix))
+    return false;
+  return Number(prefix) <= (parsed.kind === 'ipv4' ? 32 : 128);
+}

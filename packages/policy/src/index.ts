@@ -1,0 +1,53 @@
+export { type CanonicalCode, type CanonicalHost, canonicalHost, type HostKind } from './canonical/host.ts';
+export { type CanonicalOrigin, canonicalOrigin, type Scheme } from './canonical/origin.ts';
+export { type CanonicalPath, canonicalPath, type PathOptions, route } from './canonical/path.ts';
+export { type CanonicalUrl, canonicalUrl } from './canonical/url.ts';
+export { coreCeiling, coreOnly, openTenant } from './core.ts';
+export { authorize } from './decide/authorize.ts';
+export { type Allow, type Decision, type Deny, type DenyCode, type Hold, tierOf } from './decide/decision.ts';
+export type { Obligations } from './decide/obligation.ts';
+export { type RateAnswer, takeRate } from './decide/rate.ts';
+export { createEngine, type Engine, type EngineOptions } from './engine/engine.ts';
+export { compileEngine, type EngineCode, type WasmModule } from './engine/wasm.ts';
+export { PolicyError, type PolicyErrorCode, type Refusal } from './error.ts';
+export {
+  type ApprovalFacts,
+  constantFlow,
+  createFacts,
+  defaultEffect,
+  digestFacts,
+  type Facts,
+  type FactsInput,
+  type Flow,
+  hashIntent,
+  noApproval,
+} from './fact/facts.ts';
+export { factsSchema, type JsonSchema } from './fact/facts-schema.ts';
+export type { Effect } from './fact/field.ts';
+export { schemaText } from './fact/schema.ts';
+export type { Rate } from './gate/annotation.ts';
+export { compileLayer, type LayerResult } from './gate/layer.ts';
+export type { PolicyProblem, ProblemCode } from './gate/problem.ts';
+export { type AllowResult, parseAllow } from './grant/allow.ts';
+export { type CompiledGrants, type CompileOptions, compileGrants, type GrantsResult } from './grant/compile.ts';
+export type { Clearance, Grant } from './grant/grant.ts';
+export { type MergeResult, mergeLayer } from './grant/merge.ts';
+export { suggestGrant } from './grant/suggest.ts';
+export type { JsonError, JsonErrorCode } from './json/error.ts';
+export { type JsonProfile, type JsonResult, parseJson } from './json/parse.ts';
+export { isUnread, type Json, Unread } from './json/value.ts';
+export { limits as policyLimits } from './limits.ts';
+export {
+  consumePermit,
+  createPermit,
+  createPermitMinter,
+  discardPermit,
+  type Effect as PermitEffect,
+  type Permit,
+  type PermitMinter,
+} from './permit.ts';
+export { createSnapshot, type PolicySnapshot, type SnapshotOptions, type SnapshotResult } from './snapshot.ts';
+export { rulesFor, type Transport, transportFor } from './transport.ts';
+export { type PolicyTestCase, type PolicyTestResult, runPolicyTests } from './verb/cases.ts';
+export { type CheckedFile, checkPolicyText, type PolicyFile } from './verb/cedar-file.ts';
+export { explain, type LayerExplanation, type PolicyExplanation } from './verb/explain.ts';

@@ -1,0 +1,39 @@
+/** Limits of the policy engine and of what it reads. All end in refuse, except the two caches, which forget. */
+export const limits = {
+  /** Strict JSON, profile `arguments`: what policy reads. */
+  argumentsDepthMax: 32,
+  argumentsNodesMax: 10_000,
+  argumentsBytesMax: 256 * 1024,
+  /** Strict JSON, profile `document`: bodies that are hashed as bytes; the adapter's body cap comes on top. */
+  documentDepthMax: 64,
+  documentNodesMax: 500_000,
+  /** Names on the wire are at most 253 octets without the final dot (RFC 1035 §2.3.4). */
+  hostCharsMax: 253,
+  labelCharsMax: 63,
+  /** Depth of names in an entity slice: 127 labels would be legal, nothing in use comes near. */
+  hostLabelsMax: 16,
+  pathCharsMax: 8 * 1024,
+  pathSegmentsMax: 256,
+  urlCharsMax: 16 * 1024,
+  /** Arguments, numbers and checks among the facts. */
+  factsCharsMax: 16 * 1024,
+  entitiesMax: 24,
+  grantsMax: 256,
+  policiesMax: 2000,
+  policyCharsMax: 16 * 1024,
+  policyFileCharsMax: 1024 * 1024,
+  annotationCharsMax: 1024,
+  expressionDepthMax: 128,
+  /** Policy sets kept parsed inside one engine instance; the least recently used one is replaced. */
+  engineSlotsMax: 256,
+  /** Layers kept compiled per engine, so that the sessions of a tenant share its layers. */
+  compiledLayersMax: 512,
+  /** Slices kept per snapshot: the places that a session goes to again and again. */
+  slicesMax: 64,
+  /** Answers of the engine that are remembered; 0 switches the memo off. */
+  memoEntriesMax: 4096,
+  /** A permit is to be started within this time. */
+  permitStartMs: 10_000,
+  /** Permits that were made and not yet consumed, per minter; more refuses. */
+  permitsOpenMax: 65_536,
+} as const;

@@ -1,0 +1,68 @@
+import type { ActionName, Intent, Outcome, PayloadKind } from '@cordon/protocol';
+import { authorize } from '../decide/authorize.ts';
+import { createFacts, type Facts, noApproval } from '../fact/facts.ts';
+import type { PolicySnapshot } from '../snapshot.ts';
+
+/** A test of policies as it stands in a file: what is tried, and what must come of it. */
+export interface PolicyTestCase {
+  readonly name: string;
+  readonly intent: {
+    readonly action?: ActionName | undefined;
+    readonly resource: string;
+    readonly method?: string | undefined;
+    readonly path?: string | undefined;
+    readonly bytes?: number | undefined;
+    readonly body?: PayloadKind | undefined;
+  };
+  readonly facts?: Partial<Omit<Facts, 'v' | 'attempt' | 'intent' | 'freshUntil' | 'minuteOfWeek'>> | undefined;
+  readonly outcome: Outcome;
+  readonly code?: string | undefined;
+}
+
+export interface PolicyTestResult {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly expected: string;
+  readonly got: string;
+}
+
+const usualTime = '2026-01-01T00:00:00.000Z';
+const never = '9999-12-31T23:59:59.999Z';
+
+export function runPolicyTests(snapshot: PolicySnapshot, cases: readonly PolicyTestCase[]): PolicyTestResult[] {
+  return cases.map((each) => runCase(snapshot, each));
+}
+
+function runCase(snapshot: PolicySnapshot, each: PolicyTestCase): PolicyTestResult {
+  const intent = intentOf(snapshot, each.intent);
+  const facts = createFacts(intent, {
+    live: true,
+    at: usualTime,
+    ...each.facts,
+    attempt: 'test',
+    freshUntil: never,
+  });
+  const { outcome, record } = authorize(snapshot, snapshot.principal, intent, facts, noApproval);
+  const expected = each.code === undefined ? each.outcome : `${each.outcome} ${each.code}`;
+  const reasons = outcome === 'allow' ? '' : ` (${record.reasons.join(', ')})`;
+  const ok = outcome === each.outcome && (each.code === undefined || each.code === record.code);
+  return { name: each.name, ok, expected, got: `${outcome} ${record.code}${reasons}` };
+}
+
+function intentOf(snapshot: PolicySnapshot, given: PolicyTestCase['intent']): Intent {
+  const { tenant, session, agent, chain } = snapshot.principal;
+  const action = given.action ?? 'http.request';
+  const http = { method: given.method ?? 'GET', path: given.path ?? '/', query: [], headers: [] };
+  return {
+    v: 'intent/1',
+    tenant,
+    session,
+    agent,
+    chain,
+    salt: '0'.repeat(32),
+    action,
+    resource: given.resource,
+    args: action.startsWith('http.') ? http : {},
+    payload: { sha256: `sha256:${'0'.repeat(64)}`, bytes: given.bytes ?? 0, kind: given.body ?? 'none' },
+  };
+}
