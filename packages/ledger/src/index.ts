@@ -1,0 +1,17 @@
+export type { LedgerErrorCode } from './error.ts';
+export { JournalArchive, readJournal } from './journal/archive.ts';
+export { type JournalFiles, nodeFiles } from './journal/files.ts';
+export type { EntryDraft, Head, Journal, JournalOptions } from './journal/journal.ts';
+export type { Cut, RecoveryReport } from './journal/recovery.ts';
+export { listWriters, listWriters as listTenants } from './journal/segment.ts';
+export type { SessionPast } from './journal/state.ts';
+export { type JournalRecord, JournalTail, type Position, type TailOptions, type TailProblem } from './journal/tail.ts';
+export { openJournal } from './journal/writer.ts';
+export { limits as ledgerLimits } from './limits.ts';
+export { type Lock, openLock } from './lock.ts';
+export { openTree, type TreeOptions } from './tree/integrator.ts';
+export { type CheckpointSigner, createCheckpointKey, openSigner } from './tree/note.ts';
+export { type ProofVerdict, verifyProof } from './tree/proof.ts';
+export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
+export { type Failure, type PartReport, type VerifyPart, type VerifyReport, verifyParts } from './verify/report.ts';
+export { type VerifyOptions, verifyLedger } from './verify/verify.ts';

@@ -1,0 +1,86 @@
+import type { Entry, Seal } from '@cordon/protocol';
+import { hashBody } from '../body.ts';
+import { encodeEntry, isEntry } from '../entry.ts';
+import { ledgerError } from '../error.ts';
+import { hashLeaf, toLeafText } from '../leaf.ts';
+import { limits } from '../limits.ts';
+import type { EntryDraft } from './journal.ts';
+import type { JournalState } from './state.ts';
+
+interface PreparedBody {
+  readonly seal: Seal;
+  readonly hash: Buffer;
+  readonly bytes: Uint8Array;
+}
+
+/** A draft with its place in the journal. */
+export interface Prepared {
+  readonly entry: Entry;
+  readonly bytes: Buffer;
+  readonly leaf: string;
+  readonly body: PreparedBody | null;
+}
+
+export interface DraftContext {
+  readonly writer: string;
+  readonly tenant: string;
+  readonly at: string;
+  readonly state: JournalState;
+}
+
+/**
+ * Makes the entries that follow `state`, without changing it: one draft that is refused refuses all, and no number is
+ * given away.
+ *
+ * @throws CordonError `ledger-too-large` `ledger-sequence` `ledger-option` `not-canonical`
+ */
+export function prepareDrafts(drafts: readonly EntryDraft[], context: DraftContext): Prepared[] {
+  const seqs = new Map<string, number>();
+  let { wseq, leaf } = context.state;
+  return drafts.map((draft) => {
+    const body = draft.body === undefined ? null : prepareBody(draft.body);
+    wseq += 1;
+    const entry: Entry = {
+      v: 'entry/1',
+      writer: context.writer,
+      wseq,
+      prev: leaf,
+      tenant: context.tenant,
+      session: draft.session,
+      seq: nextSeq(draft, seqs, context.state),
+      at: context.at,
+      type: draft.type,
+      data: draft.data,
+      seal: body?.seal ?? null,
+    };
+    const bytes = encodeEntry(entry);
+    if (bytes.length > limits.entryBytesMax) {
+      throw ledgerError('ledger-too-large', `an entry of ${bytes.length} bytes`);
+    }
+    // INVARIANT: what is written can be read. A clock far off, or a draft past the type checker, must not become damage.
+    // Canonical text reads back as the very value that it was written from, so the value can be checked in its place.
+    if (!isEntry(entry)) throw ledgerError('ledger-option', 'the draft makes no entry');
+    leaf = toLeafText(hashLeaf(bytes));
+    return { entry, bytes, leaf, body };
+  });
+}
+
+function nextSeq(draft: EntryDraft, seqs: Map<string, number>, state: JournalState): number | null {
+  if (draft.session === null || draft.seq === null) {
+    if (typeof draft.seq === 'number') throw ledgerError('ledger-sequence', 'a number without a session');
+    return null;
+  }
+  const next = (seqs.get(draft.session) ?? state.past(draft.session).seq) + 1;
+  if (draft.seq !== undefined && draft.seq !== next) {
+    throw ledgerError('ledger-sequence', `${draft.session}: seq ${draft.seq} where ${next} is due`);
+  }
+  seqs.set(draft.session, next);
+  return next;
+}
+
+function prepareBody(body: Uint8Array | string): PreparedBody {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+  if (bytes.length > limits.bodyBytesMax) throw ledgerError('ledger-too-large', `a body of ${bytes.length} bytes`);
+  const hash = hashBody(bytes);
+  return { seal: { digest: toLeafText(hash), bytes: bytes.length, key: 'none' }, hash, bytes };
+}

@@ -1,0 +1,98 @@
+import type { Entry } from '@cordon/protocol';
+import { textOf } from '../entry.ts';
+import { noLeaf } from '../leaf.ts';
+
+/** What a writer has recorded of one session so far. */
+export interface SessionPast {
+  /** Last `seq` that was used; 0 = none. */
+  readonly seq: number;
+  /** Decision entries so far. */
+  readonly decisions: number;
+  /** `data.attemptDigest` of the last decision entry. */
+  readonly attempt: string | null;
+}
+
+const nothing: SessionPast = { seq: 0, decisions: 0, attempt: null };
+
+/** Everything that the next entry depends on; a fold over the writer's entries. */
+export class JournalState {
+  wseq = 0;
+  leaf = noLeaf;
+  readonly sessions = new Map<string, SessionPast>();
+  /** Attempts with a `start` and no `outcome` yet. */
+  readonly starts = new Set<string>();
+  #closed = new Set<string>();
+  #forgettable = new Set<string>();
+
+  past(session: string): SessionPast {
+    return this.sessions.get(session) ?? nothing;
+  }
+
+  apply(entry: Entry, leaf: string): void {
+    this.wseq = entry.wseq;
+    this.leaf = leaf;
+    const attempt = textOf(entry, 'attempt');
+    if (entry.type === 'start' && attempt !== null) this.starts.add(attempt);
+    if (entry.type === 'outcome' && attempt !== null) this.starts.delete(attempt);
+    if (entry.type === 'recovery' && Array.isArray(entry.data['inDoubt'])) {
+      for (const named of entry.data['inDoubt'] as readonly unknown[]) this.starts.delete(String(named));
+    }
+    if (entry.session === null) return;
+    const before = this.past(entry.session);
+    const decided = entry.type === 'decision';
+    this.sessions.set(entry.session, {
+      seq: entry.seq ?? before.seq,
+      decisions: before.decisions + (decided ? 1 : 0),
+      attempt: decided ? textOf(entry, 'attemptDigest') : before.attempt,
+    });
+  }
+
+  closeSession(session: string): void {
+    this.#closed.add(session);
+  }
+
+  /**
+   * At the start of a segment. A closed session is forgotten one whole segment later, because a late `outcome` of it
+   * must still find its number.
+   */
+  forgetClosed(): void {
+    for (const session of this.#forgettable) this.sessions.delete(session);
+    this.#forgettable = this.#closed;
+    this.#closed = new Set();
+  }
+
+  toText(): string {
+    return JSON.stringify({
+      v: 'state/1',
+      wseq: this.wseq,
+      leaf: this.leaf,
+      sessions: [...this.sessions],
+      starts: [...this.starts],
+      closed: [...this.#closed, ...this.#forgettable],
+    });
+  }
+
+  /** Null when the text is not such a state for a segment that starts at `first`; the caller then reads every segment. */
+  static from(text: string, first: number): JournalState | null {
+    try {
+      const value = JSON.parse(text) as {
+        v: string;
+        wseq: number;
+        leaf: string;
+        sessions: [string, SessionPast][];
+        starts: string[];
+        closed: string[];
+      };
+      if (value.v !== 'state/1' || value.wseq !== first - 1) return null;
+      const state = new JournalState();
+      state.wseq = value.wseq;
+      state.leaf = value.leaf;
+      for (const [session, past] of value.sessions) state.sessions.set(session, past);
+      for (const attempt of value.starts) state.starts.add(attempt);
+      for (const session of value.closed) state.closeSession(session);
+      return state;
+    } catch {
+      return null;
+    }
+  }
+}

@@ -1,0 +1,294 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Clock, type CordonError, type LedgerProof, type RecordValue, timestamp } from '@cordon/protocol';
+import { type LedgerErrorCode, ledgerError } from '../error.ts';
+import { listWriters } from '../journal/segment.ts';
+import { type JournalRecord, JournalTail, type TailProblem } from '../journal/tail.ts';
+import { hashLeaf, toLeafText } from '../leaf.ts';
+import { limits } from '../limits.ts';
+import { type Lock, openLock } from '../lock.ts';
+import { type Checkpoint, encodeCheckpoint, openCheckpoint } from './checkpoint.ts';
+import { TreeEdge } from './edge.ts';
+import { appendDurably, partialsOf, readIfThere, removePartials, replaceDurably, writeDurably } from './files.ts';
+import { checkKeptHead, readKeptHead } from './kept-head.ts';
+import { proveConsistency, proveInclusion } from './merkle.ts';
+import { type CheckpointSigner, parseVerifierKey } from './note.ts';
+import { encodePositions, type Positions, parsePositions, positionsFrom, positionsPath } from './positions.ts';
+import { TileReader } from './reader.ts';
+import { encodeBundle, levelSize, tilePath, tileWidth } from './tile.ts';
+import type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree.ts';
+
+export interface TreeOptions {
+  /** Folder of the tenant's tree. */
+  readonly directory: string;
+  /** Folder of the tenant's journals. */
+  readonly journals: string;
+  readonly signer: CheckpointSigner;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Where a copy of each signed head is kept, beside the key and not in the tree's folder; null = nowhere. */
+  readonly headFile?: string | null;
+}
+
+/**
+ * Opens the tree, or starts an empty one, and checks that its checkpoint is signed by this key and describes its tiles,
+ * and that nothing is missing that the head in `headFile` signed.
+ *
+ * @throws CordonError `ledger-locked` `ledger-damaged` `ledger-note`
+ */
+export async function openTree(options: TreeOptions): Promise<LedgerTree> {
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+  const lock = openLock(join(options.directory, 'lock'));
+  try {
+    const checkpoint = join(options.directory, 'checkpoint');
+    const { headFile = null } = options;
+    const kept = headFile === null ? null : readKeptHead(headFile, options.signer.verifierKey);
+    if (!existsSync(checkpoint)) {
+      if (kept !== null && kept.size > 0) {
+        throw ledgerError('ledger-damaged', `${options.directory} has no checkpoint, ${kept.size} entries were signed`);
+      }
+      // The empty head is signed before the first tile is written, so tiles without a head mean that it was taken away.
+      if (existsSync(join(options.directory, 'tile'))) {
+        throw ledgerError('ledger-damaged', `${options.directory} has tiles but no checkpoint`);
+      }
+      const empty = { origin: options.signer.name, size: 0, root: new TreeEdge().root() };
+      await replaceDurably(checkpoint, options.signer.sign(encodeCheckpoint(empty)));
+    }
+    const tree = new TreeIntegrator(options, lock);
+    if (kept !== null) tree.checkKept(kept);
+    return tree;
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** What is committed: everything here belongs to the checkpoint in `head`. */
+interface Committed {
+  readonly head: TreeHead;
+  readonly edge: TreeEdge;
+  readonly bundle: Buffer[];
+  readonly positions: Positions;
+}
+
+class TreeIntegrator implements LedgerTree {
+  readonly #options: TreeOptions;
+  readonly #lock: Lock;
+  readonly #reader: TileReader;
+  readonly #tails = new Map<string, JournalTail>();
+  #committed: Committed;
+  #queue: Promise<unknown> = Promise.resolve();
+  #keptAt = Number.NEGATIVE_INFINITY;
+  #failed = false;
+  #closed = false;
+
+  constructor(options: TreeOptions, lock: Lock) {
+    this.#options = options;
+    this.#lock = lock;
+    this.#reader = new TileReader(options.directory);
+    this.#committed = this.#load();
+  }
+
+  get head(): TreeHead {
+    return this.#committed.head;
+  }
+
+  /** @throws CordonError `ledger-damaged` */
+  checkKept(kept: Checkpoint): void {
+    const { size } = this.head;
+    checkKeptHead(kept, size, this.#reader.hashAt(size));
+  }
+
+  integrate(): Promise<Integration> {
+    const next = this.#queue.then(() => this.#integrate());
+    this.#queue = next.catch(() => undefined);
+    return next;
+  }
+
+  integratedWseq(writer: string): number {
+    return this.#committed.positions.get(writer)?.wseq ?? 0;
+  }
+
+  entries(from: number, count: number): TreeEntry[] {
+    const { size } = this.head;
+    const to = Math.min(size, from + Math.min(count, limits.entriesReadMax));
+    if (from < 0 || !Number.isSafeInteger(from)) throw missing(from, size);
+    return Array.from(this.#reader.entries(from, to, size), ({ index, entry, bytes }) => ({
+      index,
+      entry,
+      leaf: toLeafText(hashLeaf(bytes)),
+    }));
+  }
+
+  prove(index: number): LedgerProof {
+    const { size, checkpoint } = this.head;
+    const [found] = this.entries(index, 1);
+    if (found === undefined) throw missing(index, size);
+    return {
+      index,
+      leaf: found.leaf,
+      entry: { ...(found.entry as unknown as { [key: string]: RecordValue }) },
+      path: proveInclusion(index, size, this.#reader.hashAt(size)).map((step) => step.toString('hex')),
+      checkpoint,
+      publicKey: this.#options.signer.verifierKey,
+    };
+  }
+
+  proveConsistency(olderSize: number): string[] {
+    const { size } = this.head;
+    if (!Number.isSafeInteger(olderSize) || olderSize < 0 || olderSize > size) throw missing(olderSize, size);
+    return proveConsistency(olderSize, size, this.#reader.hashAt(size)).map((step) => step.toString('hex'));
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#queue;
+    for (const tail of this.#tails.values()) tail.close();
+    this.#lock.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #integrate(): Promise<Integration> {
+    if (this.#closed) throw ledgerError('ledger-down', 'the tree is closed');
+    // What a failed try left in memory is not what the disk holds: begin again from the committed state.
+    if (this.#failed) this.#reset();
+    this.#failed = true;
+    const taken = this.#readJournals();
+    if (taken.records.length > 0) {
+      await Promise.all([...this.#tails.values()].map((tail) => tail.sync()));
+      await this.#commit(taken.records);
+    }
+    this.#failed = false;
+    const first = this.head.size - taken.records.length;
+    const records: IntegratedRecord[] = taken.records.map((record, i) => ({ ...record, index: first + i }));
+    return { records, size: this.head.size, more: taken.more, problems: taken.problems };
+  }
+
+  #readJournals(): { records: JournalRecord[]; more: boolean; problems: TailProblem[] } {
+    const { journals } = this.#options;
+    const { positions } = this.#committed;
+    const records: JournalRecord[] = [];
+    const problems: TailProblem[] = [];
+    let left: number = limits.integrationBytesMax;
+    // A writer whose folder is gone still counts: what the tree holds of it must not just vanish.
+    const writers = new Set([...positions.keys(), ...listWriters(journals)]);
+    for (const writer of writers) {
+      if (left <= 0) return { records, more: true, problems };
+      const tail = this.#tails.get(writer) ?? this.#openTail(writer);
+      const read = tail.read(left);
+      for (const record of read) {
+        records.push(record);
+        left -= record.bytes.length;
+      }
+      if (tail.problem !== null) problems.push(tail.problem);
+    }
+    return { records, more: left <= 0, problems };
+  }
+
+  #openTail(writer: string): JournalTail {
+    const position = this.#committed.positions.get(writer);
+    const tail = new JournalTail({
+      directory: this.#options.journals,
+      writer,
+      fromWseq: (position?.wseq ?? 0) + 1,
+      leafBefore: position?.leaf ?? null,
+    });
+    this.#tails.set(writer, tail);
+    return tail;
+  }
+
+  async #commit(records: readonly JournalRecord[]): Promise<void> {
+    const { directory, signer, clock } = this.#options;
+    const before = this.#committed;
+    const { edge } = before;
+    const positions: Positions = new Map(before.positions);
+    const files = new Map<string, Uint8Array>();
+    let bundle = before.bundle;
+    for (const record of records) {
+      bundle.push(record.bytes);
+      if (bundle.length === tileWidth) {
+        const index = Math.floor(edge.size / tileWidth);
+        files.set(tilePath({ level: 'entries', index, width: tileWidth }), encodeBundle(bundle));
+        bundle = [];
+      }
+      edge.push(hashLeaf(record.bytes), (level, index, hashes) => {
+        files.set(tilePath({ level, index, width: tileWidth }), Buffer.concat(hashes));
+      });
+      positions.set(record.entry.writer, { wseq: record.entry.wseq, leaf: record.leaf });
+    }
+    for (const tile of partialsOf(edge.size)) {
+      const row = tile.level === 'entries' ? encodeBundle(bundle) : Buffer.concat(edge.levels[tile.level] ?? []);
+      files.set(tilePath(tile), row);
+    }
+    files.set(positionsPath(edge.size), encodePositions(positions));
+    await writeDurably(directory, files);
+    const checkpoint = signer.sign(encodeCheckpoint({ origin: signer.name, size: edge.size, root: edge.root() }));
+    await replaceDurably(join(directory, 'checkpoint'), checkpoint);
+    const head = { size: edge.size, root: toLeafText(edge.root()), at: timestamp(clock), checkpoint };
+    this.#committed = { head, edge, bundle, positions };
+    // Committed: what fails from here on costs a spare file, not an entry.
+    await this.#tidy(before.head.size, checkpoint).catch(() => undefined);
+  }
+
+  /** After the commit, because a kept head that was never the tree's head would look like a fork. */
+  async #tidy(olderSize: number, checkpoint: string): Promise<void> {
+    const { directory, headFile = null } = this.#options;
+    if (headFile !== null) await replaceDurably(headFile, checkpoint);
+    await this.#keep(checkpoint);
+    const kept = new Set(partialsOf(this.head.size).map(tilePath));
+    await removePartials(
+      directory,
+      partialsOf(olderSize).filter((tile) => !kept.has(tilePath(tile))),
+    );
+    await rm(join(directory, positionsPath(olderSize)), { force: true });
+  }
+
+  /** Now and then a checkpoint is kept, so that a later rewrite would have to explain it away. */
+  async #keep(checkpoint: string): Promise<void> {
+    const now = this.#options.clock.now();
+    if (now - this.#keptAt < limits.checkpointKeepMs) return;
+    this.#keptAt = now;
+    await appendDurably(join(this.#options.directory, 'checkpoints.jsonl'), `${JSON.stringify(checkpoint)}\n`);
+  }
+
+  #reset(): void {
+    for (const tail of this.#tails.values()) tail.close();
+    this.#tails.clear();
+    this.#committed = this.#load();
+  }
+
+  #load(): Committed {
+    const { directory, signer, clock } = this.#options;
+    const note = readIfThere(join(directory, 'checkpoint'))?.toString() ?? '';
+    const { size, root } = openCheckpoint(note, parseVerifierKey(signer.verifierKey));
+    const levels: Buffer[][] = [];
+    for (let level = 0; levelSize(level, size) > 0; level++) {
+      const count = levelSize(level, size);
+      const index = Math.floor(count / tileWidth);
+      levels.push(count % tileWidth === 0 ? [] : [...this.#reader.tile(level, index, size)]);
+    }
+    const edge = new TreeEdge(size, levels);
+    if (!edge.root().equals(root)) throw damaged(directory);
+    const bundle = size % tileWidth === 0 ? [] : [...this.#reader.tile('entries', Math.floor(size / tileWidth), size)];
+    const written = readIfThere(join(directory, positionsPath(size)));
+    const positions = written === null ? null : parsePositions(written);
+    return {
+      head: { size, root: toLeafText(root), at: timestamp(clock), checkpoint: note },
+      edge,
+      bundle,
+      positions: positions ?? positionsFrom(this.#reader.entries(0, size, size)),
+    };
+  }
+}
+
+function damaged(directory: string): CordonError<LedgerErrorCode> {
+  return ledgerError('ledger-damaged', `the tiles in ${directory} do not give the root of its checkpoint`);
+}
+
+function missing(index: number, size: number): CordonError<LedgerErrorCode> {
+  return ledgerError('ledger-missing', `the tree has ${size} entries, none at ${index}`);
+}

@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs';
+import { ledgerError } from '../error.ts';
+import { Completeness } from './complete.ts';
+import { verifyJournals } from './journals.ts';
+import { Findings, type PartReport, type VerifyPart, type VerifyReport, verifyParts } from './report.ts';
+import { verifyTree } from './tree.ts';
+
+export interface VerifyOptions {
+  /** Folder of one tenant's journals; named after the tenant. */
+  readonly journals: string | null;
+  /** Folder of that tenant's tree. */
+  readonly tree: string | null;
+  /** `name+hash+base64`; the only thing that is trusted. */
+  readonly verifierKey: string | null;
+  readonly parts?: readonly VerifyPart[];
+  /** Signed checkpoints kept elsewhere; the tree must contain what they signed. */
+  readonly checkpoints?: readonly string[];
+}
+
+/**
+ * Verifies what lies on disk, read-only. A part whose files were not given is left out; one that was asked for by name
+ * and cannot run is an error, never a pass.
+ *
+ * @throws CordonError `ledger-option` `ledger-key`
+ */
+export function verifyLedger(options: VerifyOptions): VerifyReport {
+  const wanted = options.parts ?? verifyParts.filter((part) => canRun(part, options));
+  const impossible = wanted.filter((part) => !canRun(part, options));
+  if (wanted.length === 0 || impossible.length > 0) {
+    throw ledgerError('ledger-option', `not given what these parts need: ${impossible.join(' ') || 'any'}`);
+  }
+  const parts: PartReport[] = [];
+  const { journals, tree, verifierKey } = options;
+  if (journals !== null && (wanted.includes('entries') || wanted.includes('complete'))) {
+    const entries = new Findings('entries');
+    const complete = new Findings('complete');
+    // A folder that was taken away is the plainest of all losses.
+    if (!existsSync(journals)) entries.fail({ code: 'missing', where: journals, detail: 'there is no such folder' });
+    verifyJournals(journals, entries, new Completeness(complete));
+    parts.push(...[entries, complete].map((one) => one.report()).filter(({ part }) => wanted.includes(part)));
+  }
+  if (tree !== null && verifierKey !== null && wanted.includes('tree')) {
+    parts.push(verifyTree({ tree, journals, verifierKey, checkpoints: options.checkpoints ?? [] }));
+  }
+  return { ok: parts.every((part) => part.ok), parts };
+}
+
+function canRun(part: VerifyPart, options: VerifyOptions): boolean {
+  return part === 'tree' ? options.tree !== null && options.verifierKey !== null : options.journals !== null;
+}
