@@ -1,0 +1,11 @@
+export { type Lock, openLock as openLockFile } from '@cordon/ledger';
+export type { DecisionIndex, DecisionQuery, FinishedDecision, IndexedDecision, StoredDecision } from './decisions.ts';
+export type { StoreErrorCode } from './error.ts';
+export { createKeyFile, ensureDirectory, readKeyFile, removeFile, writeFileAtomic } from './files.ts';
+export type { Claim, IdempotencyStore } from './idempotency.ts';
+export type { Page, PageRequest } from './page.ts';
+export type { PolicyGeneration, PolicySource, PolicyStore } from './policies.ts';
+export type { SessionChange, SessionQuery, SessionRecord, SessionStore, StoredSession } from './sessions.ts';
+export type { SettingStore } from './settings.ts';
+export type { StopRecord, StopScope, StopStore } from './stops.ts';
+export { openStore, type Store } from './store.ts';

@@ -1,0 +1,93 @@
+/**
+ * The database, one step per version; a step is never changed once it was released, only followed by another.
+ * Times are RFC 3339 text, as in every record of ours.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE sessions (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    tenant TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    person TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('starting', 'running', 'frozen', 'ended')),
+    command TEXT NOT NULL,
+    workspace TEXT NOT NULL,
+    workspace_mode TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    sandbox TEXT NOT NULL,
+    exit TEXT NOT NULL,
+    grants TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    allowed INTEGER NOT NULL DEFAULT 0,
+    denied INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX sessions_state ON sessions (state, position);
+  CREATE INDEX sessions_agent ON sessions (agent, position);
+
+  CREATE TABLE stops (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('session', 'agent', 'all')),
+    target TEXT NOT NULL,
+    strength TEXT NOT NULL CHECK (strength IN ('freeze', 'kill')),
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL,
+    by_person TEXT NOT NULL,
+    lifted_at TEXT
+  ) STRICT;
+  CREATE INDEX stops_active ON stops (kind, target) WHERE lifted_at IS NULL;
+
+  CREATE TABLE decisions (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    writer TEXT NOT NULL,
+    wseq INTEGER NOT NULL,
+    leaf_index INTEGER,
+    segment INTEGER NOT NULL,
+    byte_offset INTEGER NOT NULL,
+    attempt TEXT NOT NULL,
+    session TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    at TEXT NOT NULL,
+    action TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('allow', 'deny', 'hold')),
+    code TEXT NOT NULL,
+    data TEXT NOT NULL,
+    status INTEGER,
+    bytes_in INTEGER,
+    bytes_out INTEGER,
+    UNIQUE (writer, wseq)
+  ) STRICT;
+  CREATE INDEX decisions_attempt ON decisions (attempt);
+  CREATE INDEX decisions_session ON decisions (session, position);
+  CREATE INDEX decisions_agent ON decisions (agent, position);
+  CREATE INDEX decisions_outcome ON decisions (outcome, position);
+
+  CREATE TABLE indexed (writer TEXT PRIMARY KEY, wseq INTEGER NOT NULL) STRICT;
+
+  CREATE TABLE policies (
+    scope TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    sources TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (scope, generation)
+  ) STRICT;
+
+  CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+  CREATE TABLE idempotency (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    at TEXT NOT NULL,
+    answer TEXT
+  ) STRICT;
+  `,
+];
+
+/** "Crdn": a file with another number is not our database. */
+export const applicationId = 0x43_72_64_6e;

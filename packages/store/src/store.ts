@@ -1,0 +1,41 @@
+import { Database } from './database.ts';
+import { type DecisionIndex, SqliteDecisionIndex } from './decisions.ts';
+import { type IdempotencyStore, SqliteIdempotencyStore } from './idempotency.ts';
+import { type PolicyStore, SqlitePolicyStore } from './policies.ts';
+import { type SessionStore, SqliteSessionStore } from './sessions.ts';
+import { type SettingStore, SqliteSettingStore } from './settings.ts';
+import { SqliteStopStore, type StopStore } from './stops.ts';
+
+/**
+ * Everything the control plane keeps beside the ledger. Every method is one atomic step and on disk when it resolves;
+ * they are asynchronous so that a database across a network fits behind the same interfaces.
+ */
+export interface Store extends AsyncDisposable {
+  readonly sessions: SessionStore;
+  readonly stops: StopStore;
+  readonly decisions: DecisionIndex;
+  readonly policies: PolicyStore;
+  readonly settings: SettingStore;
+  readonly idempotency: IdempotencyStore;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens or makes the database and holds it alone until closed or dead.
+ *
+ * @throws CordonError `store-locked` `store-damaged` `store-version`
+ */
+export async function openStore(path: string): Promise<Store> {
+  const database = new Database(path);
+  const close = async (): Promise<void> => database.close();
+  return {
+    sessions: new SqliteSessionStore(database),
+    stops: new SqliteStopStore(database),
+    decisions: new SqliteDecisionIndex(database),
+    policies: new SqlitePolicyStore(database),
+    settings: new SqliteSettingStore(database),
+    idempotency: new SqliteIdempotencyStore(database),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
