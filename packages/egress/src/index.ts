@@ -1,0 +1,25 @@
+export {
+  type Address,
+  type Block,
+  blockHolds,
+  classifyAddress,
+  type HostView,
+  parseAddress,
+  parseBlock,
+} from './address.ts';
+export { Authority, createAuthority, type KeyedCertificate } from './authority.ts';
+export { type ClientHello, parseClientHello } from './clienthello.ts';
+export { acceptedCodings, type Coding, createDecoder, decodeBody, parseCoding } from './coding.ts';
+export { checkAddresses, checkDestination, type Destination, parseDestination, ruleApplies } from './destination.ts';
+export { dial } from './dial.ts';
+export { type EgressErrorCode, statusOf } from './error.ts';
+export type { HeaderPairs, OutgoingHead, UpstreamAnswer } from './exchange.ts';
+export { localHostView } from './host.ts';
+export { Interception, type InterceptionOptions } from './interception.ts';
+export { limits as egressLimits } from './limits.ts';
+export { type Overrides, parseOverrides } from './overrides.ts';
+export { Destinations, type DestinationsOptions, type Pin } from './pin.ts';
+export type { EgressRefusal, EgressRefusalCode } from './refusal.ts';
+export { createResolver, type Resolution, type Resolver, type ResolverOptions } from './resolver.ts';
+export { type AddressClass, addressClasses, registryDate, specialPurpose } from './special-purpose.ts';
+export { type UpstreamRequest, Upstreams, type UpstreamsOptions } from './upstream.ts';

@@ -1,0 +1,135 @@
+import type { SecureContext } from 'node:tls';
+import type { Clock } from '@cordon/protocol';
+import { egressError } from './error.ts';
+import {
+  type HeaderPairs,
+  type OutgoingHead,
+  type SendOptions,
+  StaleSocket,
+  send,
+  type UpstreamAnswer,
+} from './exchange.ts';
+import { limits } from './limits.ts';
+import type { Pin } from './pin.ts';
+import { Pool } from './pool.ts';
+import { createUpstreamContext } from './roots.ts';
+
+export interface UpstreamsOptions {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  /** PEM certificates trusted beside the system's roots; the composition root decides. */
+  readonly extraCa?: readonly string[];
+}
+
+export interface UpstreamRequest extends OutgoingHead {
+  readonly session: string;
+  readonly pin: Pin;
+  /** Identity of what is injected; part of the pool's key, so no socket is shared between credentials. */
+  readonly credential: string | null;
+  readonly headers: HeaderPairs;
+  /** Whole; `Content-Length` is written from it. Null: no body (`Content-Length: 0` where the method expects one). */
+  readonly body: Buffer | null;
+  /** May be sent once more if a reused socket died before any byte of an answer. Idempotent methods only. */
+  readonly retry: boolean;
+  readonly firstByteTimeoutMs?: number;
+  /** Without a byte of the body for this long, the answer is cut. */
+  readonly idleTimeoutMs?: number;
+}
+
+interface SessionPools {
+  readonly pools: Map<string, Pool>;
+  readonly end: AbortController;
+}
+
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** Every connection to the world. Sockets belong to one session; nothing is shared between sessions. */
+export class Upstreams implements Disposable {
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #tls: SecureContext;
+  readonly #sessions = new Map<string, SessionPools>();
+
+  constructor(options: UpstreamsOptions) {
+    this.#clock = options.clock;
+    this.#tls = createUpstreamContext(options.extraCa ?? []);
+  }
+
+  /** Sends one whole request and resolves with the head of its answer. @throws CordonError of EgressErrorCode, or the signal's reason */
+  async exchange(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
+    signal.throwIfAborted();
+    const session = this.#session(request.session);
+    const pool = this.#pool(session, request);
+    const options = {
+      firstByteTimeoutMs: request.firstByteTimeoutMs ?? limits.firstByteTimeoutMs,
+      idleTimeoutMs: request.idleTimeoutMs ?? limits.answerIdleTimeoutMs,
+      signals: [signal, session.end.signal],
+    };
+    pool.active += 1;
+    try {
+      const answer = await send(request, request.pin, request.body, { ...options, pool, keepAlive: true, attempts: 1 });
+      answer.body.once('close', () => {
+        pool.active -= 1;
+      });
+      return answer;
+    } catch (error: unknown) {
+      pool.active -= 1;
+      if (!(error instanceof StaleSocket)) throw error;
+      if (!request.retry || !idempotent.has(request.method)) {
+        throw egressError('upstream-reset', `${request.pin.host} ended the connection before it answered`, error);
+      }
+      return await this.#again(request, session, options);
+    }
+  }
+
+  /** The one retry, on a socket of its own: the pool's others may be as dead as the one that failed. */
+  #again(
+    request: UpstreamRequest,
+    session: SessionPools,
+    options: Pick<SendOptions, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'signals'>,
+  ): Promise<UpstreamAnswer> {
+    const once = new Pool({ clock: this.#clock, tls: this.#tls, signal: session.end.signal, keepAlive: false });
+    return send(request, request.pin, request.body, { ...options, pool: once, keepAlive: false, attempts: 2 });
+  }
+
+  /** Stop: every socket of the session is destroyed before this returns. */
+  closeSession(session: string): void {
+    const known = this.#sessions.get(session);
+    if (known === undefined) return;
+    this.#sessions.delete(session);
+    known.end.abort(egressError('upstream-closed', 'the session has ended'));
+    for (const pool of known.pools.values()) pool.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    for (const session of [...this.#sessions.keys()]) this.closeSession(session);
+  }
+
+  #session(name: string): SessionPools {
+    let session = this.#sessions.get(name);
+    if (session === undefined) {
+      session = { pools: new Map(), end: new AbortController() };
+      this.#sessions.set(name, session);
+    }
+    return session;
+  }
+
+  #pool(session: SessionPools, request: UpstreamRequest): Pool {
+    const key = JSON.stringify([request.pin.origin, request.pin.override, request.credential]);
+    let pool = session.pools.get(key);
+    if (pool === undefined) {
+      if (session.pools.size >= limits.poolsPerSessionMax) dropUnused(session.pools);
+      pool = new Pool({ clock: this.#clock, tls: this.#tls, signal: session.end.signal, keepAlive: true });
+      session.pools.set(key, pool);
+    }
+    return pool;
+  }
+}
+
+function dropUnused(pools: Map<string, Pool>): void {
+  for (const [key, pool] of pools) {
+    if (pool.active > 0) continue;
+    pool.destroy();
+    pools.delete(key);
+    return;
+  }
+  throw egressError('upstream-busy', 'this session has requests to too many origins under way');
+}
