@@ -1,0 +1,12 @@
+export { bindingAllows, bindingAllowsOrigin, matchesPath, type RequestPlace } from './binding.ts';
+export type { SecretErrorCode } from './error.ts';
+export { type FormPattern, formsOf, type SecretForm } from './form.ts';
+export { injectSecrets } from './inject.ts';
+export { fileKeySource, type KeySource, type SecretFile } from './key-source.ts';
+export { LeaseSet, type LeaseSource, Leases } from './lease.ts';
+export { limits as secretsLimits } from './limits.ts';
+export { findPlaceholders, isSecretName, parseBasic, placeholderOf } from './placeholder.ts';
+export { planSecrets, type SecretPlan, type SecretRefusal, type SecretUse } from './plan.ts';
+export { createScrubStream, Scrubber, type ScrubHit } from './scrub.ts';
+export { Secret } from './secret.ts';
+export { type SecretInfo, SecretStore, type SecretStoreOptions } from './store.ts';
