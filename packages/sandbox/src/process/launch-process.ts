@@ -1,0 +1,192 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { CordonError } from '@cordon/protocol';
+import type { HandedSocket, NativeHandle } from '../driver.ts';
+import type { SandboxErrorCode } from '../error.ts';
+import { driverLimits as limits } from '../limits.ts';
+import { encodeFrame, type Frame, FrameDecoder, frameTypes } from './frame.ts';
+
+export type StreamName = 'stdin' | 'stdout' | 'stderr' | 'terminal';
+
+/** What the launcher says with a descriptor, over Node's IPC channel: one JSON line of known shape, never the agent's. */
+type HandOff =
+  | { readonly socket: HandedSocket['kind']; readonly address: HandedSocket['address']; readonly of: number }
+  | { readonly stream: StreamName; readonly command: number };
+
+const socketKinds: ReadonlySet<unknown> = new Set(['proxy', 'http', 'tls']);
+const addresses: ReadonlySet<unknown> = new Set(['127.0.0.1', '::1']);
+const streamNames: ReadonlySet<StreamName> = new Set<StreamName>(['stdin', 'stdout', 'stderr', 'terminal']);
+
+/**
+ * The guard and, behind it, the launcher: one child process with Node's IPC channel and two control sockets.
+ * Owns every descriptor that comes in until somebody takes it.
+ */
+export class LaunchProcess {
+  readonly sockets: HandedSocket[] = [];
+  /** How many sockets there will be; 0 until the first has come. */
+  socketsExpected = 0;
+  /** Settles when the guard is gone; with it nothing of the sandbox's own keeps it alive. */
+  readonly gone: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #guard: Socket;
+  readonly #control: Socket;
+  readonly #decoder = new FrameDecoder();
+  readonly #streams = new Map<string, Socket>();
+  /** Serial numbers of commands whose streams may still come; 0 is the agent's own. */
+  readonly #expected = new Set([0]);
+  #fault = '';
+  #listener: (frame: Frame) => void = () => undefined;
+
+  /** Must be called on Node's main thread: the guard ends with the thread that made it (PDEATHSIG). */
+  constructor(launchBinary: string, description: Uint8Array) {
+    this.#child = spawn(launchBinary, ['guard'], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', 'pipe'],
+      env: {},
+      cwd: '/',
+    });
+    const stdio: readonly unknown[] = this.#child.stdio;
+    this.#guard = stdio[4] as Socket;
+    this.#control = stdio[5] as Socket;
+    this.gone = this.#watch();
+    this.#guard.write(description);
+  }
+
+  /** Every frame of the launcher, from now on. A malformed one ends the sandbox. */
+  onFrame(listener: (frame: Frame) => void): void {
+    this.#listener = listener;
+  }
+
+  /** What the native program or bubblewrap said before it ended. */
+  get fault(): string {
+    return this.#fault.trim();
+  }
+
+  send(type: number, a = 0, b = 0, c = 0, payload: Uint8Array | null = null): void {
+    if (this.#control.destroyed) return;
+    this.#control.write(encodeFrame(type, a, b, c));
+    if (payload !== null) this.#control.write(payload);
+  }
+
+  /** Asks the guard to end everything; its socket's end says the same, so this cannot fail. */
+  kill(): void {
+    if (!this.#guard.destroyed) this.#guard.end(encodeFrame(frameTypes.guardKill));
+  }
+
+  expect(serial: number): void {
+    this.#expected.add(serial);
+  }
+
+  /** Its command never ran, or has its streams: whatever else comes for it is closed at once. */
+  forget(serial: number): void {
+    this.#expected.delete(serial);
+    for (const name of streamNames) this.take(serial, name)?.destroy();
+  }
+
+  /** A stream of a command, once; null when it has not come. */
+  take(serial: number, name: StreamName): Socket | null {
+    const key = `${serial}/${name}`;
+    const stream = this.#streams.get(key) ?? null;
+    this.#streams.delete(key);
+    return stream;
+  }
+
+  has(serial: number, name: StreamName): boolean {
+    return this.#streams.has(`${serial}/${name}`);
+  }
+
+  /** Closes what nobody took. */
+  close(): void {
+    for (const { handle } of this.sockets.splice(0)) handle.close();
+    for (const stream of this.#streams.values()) stream.destroy();
+    this.#streams.clear();
+  }
+
+  #watch(): Promise<void> {
+    const child = this.#child;
+    child.on('message', (message, handle) => this.#receive(message, handle as unknown));
+    for (const socket of [this.#guard, this.#control]) socket.on('error', () => socket.destroy());
+    this.#control.on('data', (chunk) => this.#read(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => {
+      if (this.#fault.length < limits.faultTextBytesMax) this.#fault += chunk.toString('utf8');
+    });
+    // `close` comes after `exit` and the end of stderr, so that the fault is whole; `error` when nothing was started.
+    const closed = once(child, 'close').then(
+      () => undefined,
+      (error: unknown) => {
+        this.#fault += `cordon-launch: namespaces: ${String((error as Error).message)}`;
+      },
+    );
+    return closed;
+  }
+
+  #read(chunk: Uint8Array): void {
+    try {
+      for (const frame of this.#decoder.push(chunk)) this.#listener(frame);
+    } catch {
+      this.#fault += 'cordon-launch: description: malformed frame';
+      this.kill();
+    }
+  }
+
+  #receive(message: unknown, handle: unknown): void {
+    const handOff = parseHandOff(message);
+    if (handOff === null || !isHandle(handle)) {
+      this.#fault += 'cordon-launch: description: malformed hand-off';
+      this.kill();
+    } else if ('socket' in handOff) {
+      this.socketsExpected = handOff.of;
+      this.sockets.push({ kind: handOff.socket, address: handOff.address, handle });
+    } else if (this.#expected.has(handOff.command)) {
+      this.#streams.set(`${handOff.command}/${handOff.stream}`, openStream(handOff.stream, handle));
+    } else {
+      handle.close();
+    }
+    this.#listener({ type: 0, a: 0, b: 0, c: 0 });
+  }
+}
+
+function parseHandOff(message: unknown): HandOff | null {
+  if (typeof message !== 'object' || message === null) return null;
+  const { socket, address, of, stream, command } = message as Record<string, unknown>;
+  if (socketKinds.has(socket) && addresses.has(address) && (of === 3 || of === 6)) return message as HandOff;
+  const known = streamNames.has(stream as StreamName) && Number.isInteger(command);
+  return known && (command as number) >= 0 ? (message as HandOff) : null;
+}
+
+function isHandle(handle: unknown): handle is NativeHandle {
+  return typeof handle === 'object' && handle !== null && 'close' in handle && typeof handle.close === 'function';
+}
+
+function openStream(name: StreamName, handle: NativeHandle): Socket {
+  // `handle` is Node's own option for a descriptor that came over IPC; its types leave it out.
+  const options = { handle, readable: name !== 'stdin', writable: name === 'stdin' || name === 'terminal' };
+  const socket = new Socket(options as ConstructorParameters<typeof Socket>[0]);
+  // A reader that went away inside ends its own stream and nothing else.
+  socket.on('error', () => socket.destroy());
+  return socket;
+}
+
+/** @throws CordonError `layer-missing` or `start-failed`, with the native program's own words */
+export function startFault(text: string): CordonError {
+  const [, layer, detail] = /cordon-launch: (\w+): (.*)/.exec(text) ?? [];
+  const missing = new Set(['namespaces', 'landlock', 'seccomp', 'cgroups', 'uid']);
+  if (layer !== undefined && detail !== undefined) {
+    const code: SandboxErrorCode = missing.has(layer) ? 'layer-missing' : 'start-failed';
+    return new CordonError<SandboxErrorCode>(code, `${layer}: ${detail}`, {
+      expose: true,
+      nextSteps: ['cordon doctor'],
+    });
+  }
+  const namespaces = /^bwrap: (.*)/m.exec(text)?.[1];
+  if (namespaces !== undefined) {
+    return new CordonError<SandboxErrorCode>('layer-missing', `namespaces: ${namespaces}`, {
+      expose: true,
+      nextSteps: ['cordon doctor'],
+    });
+  }
+  return new CordonError<SandboxErrorCode>(
+    'start-failed',
+    `the sandbox ended before it was ready: ${text.slice(0, 500)}`,
+  );
+}

@@ -1,0 +1,220 @@
+import { existsSync, rmSync } from 'node:fs';
+import {
+  type Capability,
+  type Clock,
+  CordonError,
+  type LayerName,
+  type SandboxReport,
+  type TeardownItem,
+} from '@cordon/protocol';
+import { findHierarchy, type Hierarchy, missingControllers } from '../cgroup/hierarchy.ts';
+import { SessionCgroup } from '../cgroup/session-cgroup.ts';
+import type { Sandbox, SandboxDriver, SandboxSpec, SessionNames } from '../driver.ts';
+import type { SandboxErrorCode } from '../error.ts';
+import { driverLimits as limits } from '../limits.ts';
+import type { Architecture } from '../seccomp/numbers.ts';
+import { compileProfile, encodeProgram } from '../seccomp/program.ts';
+import { describeSandbox } from './describe-sandbox.ts';
+import type { Owner } from './description.ts';
+import { type Frame, frameTypes } from './frame.ts';
+import { landlockAbiMin } from './landlock.ts';
+import { LaunchProcess, startFault } from './launch-process.ts';
+import { removeOverlayWork } from './overlay-work.ts';
+import { probeLayers } from './probe.ts';
+import { ProcessSandbox } from './process-sandbox.ts';
+import { everyFolder, sessionFolders } from './session-files.ts';
+import { checkNames, checkSpec } from './spec.ts';
+
+export interface ProcessDriverOptions {
+  readonly clock: Clock;
+  /** The native program, for {@link SandboxDriver.probe}. */
+  readonly launchBinary: string;
+}
+
+/** Namespaces by bubblewrap, then the native launcher (sandbox.md, driver `process`). */
+export function createProcessDriver(options: ProcessDriverOptions): SandboxDriver {
+  return new ProcessDriver(options);
+}
+
+interface Building {
+  readonly session: Owner | null;
+  readonly cgroup: SessionCgroup | null;
+  readonly hierarchy: Hierarchy | null;
+}
+
+class ProcessDriver implements SandboxDriver {
+  readonly name = 'process';
+  readonly #options: ProcessDriverOptions;
+  /** Filters by profile: the same bytes every time, and a millisecond to compile. */
+  readonly #filters = new Map<string, Uint8Array>();
+
+  constructor(options: ProcessDriverOptions) {
+    this.#options = options;
+  }
+
+  probe(): Promise<Capability[]> {
+    return probeLayers(this.#options.launchBinary);
+  }
+
+  async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    const begun = this.#options.clock.monotonic();
+    checkSpec(spec);
+    if (signal.aborted) throw aborted();
+    const building = this.#prepare(spec);
+    // INVARIANT: from here on everything of this session's name is this start's own, and goes with it.
+    if (everyFolder(spec.sessionDir).some((folder) => existsSync(folder))) {
+      throw new CordonError<SandboxErrorCode>('start-failed', `${spec.sessionDir} was used before`);
+    }
+    building.cgroup?.create(spec.order.resources);
+    let launch: LaunchProcess | null = null;
+    try {
+      launch = new LaunchProcess(spec.launchBinary, this.#describe(spec, building));
+      const ready = await this.#ready(launch, signal);
+      const report = this.#report(spec, building, ready, this.#options.clock.monotonic() - begun);
+      return new ProcessSandbox(spec, launch, building.cgroup, this.#options.clock, report);
+    } catch (error) {
+      await this.#undo(spec, launch, building.cgroup);
+      throw error;
+    }
+  }
+
+  async sweep(names: SessionNames): Promise<TeardownItem[]> {
+    checkNames(names);
+    const hierarchy = findHierarchy(isRoot());
+    if (hierarchy === null) return [{ item: 'cgroup', how: 'no cgroups on this host', ok: true }];
+    const cgroup = new SessionCgroup(hierarchy, names);
+    const before = cgroup.processes();
+    cgroup.kill();
+    const empty = await cgroup.settled('populated', '0', this.#options.clock);
+    return [{ item: 'processes', how: `${before} killed`, ok: empty }, ...(await cgroup.remove())];
+  }
+
+  #prepare(spec: SandboxSpec): Building {
+    const session = spec.uid === null ? null : { uid: spec.uid, gid: spec.uid };
+    if ((session === null) === isRoot()) {
+      throw layerMissing(
+        'uid',
+        session === null ? 'a root supervisor needs a uid of the session' : 'only root can switch to another uid',
+      );
+    }
+    const hierarchy = findHierarchy(isRoot());
+    const missing = hierarchy === null ? ['a writable version 2 hierarchy'] : missingControllers(hierarchy);
+    if (missing.length > 0 && !spec.order.allowWeaker.includes('cgroups')) {
+      throw layerMissing('cgroups', `missing: ${missing.join(', ')}`);
+    }
+    return { session, hierarchy, cgroup: hierarchy === null ? null : new SessionCgroup(hierarchy, spec.order) };
+  }
+
+  #describe(spec: SandboxSpec, building: Building): Uint8Array {
+    const { session, cgroup, hierarchy } = building;
+    const limited = hierarchy !== null && missingControllers(hierarchy).length === 0;
+    return describeSandbox({
+      spec,
+      session,
+      cgroup: cgroup === null ? null : { unified: cgroup.unified, tasks: cgroup.tasks },
+      limited,
+      filter: this.#filter(spec.order.seccomp),
+      bubblewrap: findBubblewrap(),
+      supervisorPid: process.pid,
+    });
+  }
+
+  #filter(profile: 'strict' | 'compat'): Uint8Array {
+    const filter = this.#filters.get(profile) ?? encodeProgram(compileProfile(profile, architecture()));
+    this.#filters.set(profile, filter);
+    return filter;
+  }
+
+  /** READY and every socket and stream that it counts. */
+  async #ready(launch: LaunchProcess, signal: AbortSignal): Promise<Frame> {
+    let timer: NodeJS.Timeout | undefined;
+    let abort: (() => void) | undefined;
+    try {
+      return await new Promise<Frame>((resolve, reject) => {
+        let ready: Frame | null = null;
+        launch.onFrame((frame) => {
+          if (frame.type === frameTypes.ready) ready = frame;
+          const streams = launch.has(0, 'terminal') || launch.has(0, 'stderr');
+          if (ready !== null && streams && launch.sockets.length === launch.socketsExpected) resolve(ready);
+        });
+        timer = setTimeout(() => {
+          reject(new CordonError<SandboxErrorCode>('start-failed', `not ready after ${limits.startTimeoutMs} ms`));
+        }, limits.startTimeoutMs);
+        abort = () => reject(aborted());
+        signal.addEventListener('abort', abort, { once: true });
+        void launch.gone.then(() => reject(startFault(launch.fault)));
+      });
+    } finally {
+      clearTimeout(timer);
+      if (abort !== undefined) signal.removeEventListener('abort', abort);
+    }
+  }
+
+  #report(spec: SandboxSpec, building: Building, ready: Frame, startMs: number): SandboxReport {
+    const { order } = spec;
+    const { hierarchy } = building;
+    const weaker: LayerName[] = [];
+    if (ready.a < landlockAbiMin[order.seccomp]) weaker.push('landlock');
+    if (ready.c !== 1) weaker.push('seccomp');
+    const missing = hierarchy === null ? ['none'] : missingControllers(hierarchy);
+    if (missing.length > 0) weaker.push('cgroups');
+    return {
+      driver: 'process',
+      grade: 'process',
+      layers: {
+        namespaces: 'user, mount, pid (two), net, ipc, uts, cgroup; no further user namespaces',
+        landlock: ready.a === 0 ? 'none' : `ABI ${ready.a}`,
+        seccomp: ready.c === 1 ? order.seccomp : 'none',
+        cgroups: describeCgroups(hierarchy, missing),
+        uid: spec.uid === null ? `${process.getuid?.() ?? -1}, the user's own` : `${spec.uid}, the session's own`,
+      },
+      weaker,
+      uid: spec.uid ?? process.getuid?.() ?? -1,
+      startMs: Math.round(startMs * 10) / 10,
+    };
+  }
+
+  async #undo(spec: SandboxSpec, launch: LaunchProcess | null, cgroup: SessionCgroup | null): Promise<void> {
+    cgroup?.kill();
+    launch?.kill();
+    await launch?.gone;
+    launch?.close();
+    await cgroup?.settled('populated', '0', this.#options.clock);
+    await cgroup?.remove();
+    removeOverlayWork(sessionFolders(spec.sessionDir).work);
+    for (const folder of everyFolder(spec.sessionDir)) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function describeCgroups(hierarchy: Hierarchy | null, missing: readonly string[]): string {
+  if (hierarchy === null) return 'none; limits per process only, no freeze';
+  if (missing.length > 0) return `kill and freeze; without ${missing.join(', ')}`;
+  return hierarchy.legacy.size > 0 ? 'hybrid: limits in v1, kill and freeze in v2' : 'v2';
+}
+
+function architecture(): Architecture {
+  if (process.arch === 'x64' || process.arch === 'arm64') return process.arch;
+  throw layerMissing('seccomp', `no system call table for ${process.arch}`);
+}
+
+/** By fixed places, never by PATH: it runs with our rights. */
+function findBubblewrap(): string {
+  const found = ['/usr/bin/bwrap', '/usr/local/bin/bwrap'].find((place) => existsSync(place));
+  if (found === undefined) throw layerMissing('namespaces', 'bubblewrap is not installed: apt-get install bubblewrap');
+  return found;
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+function layerMissing(layer: LayerName, detail: string): CordonError {
+  return new CordonError<SandboxErrorCode>('layer-missing', `${layer}: ${detail}`, {
+    expose: true,
+    nextSteps: [`--allow-weaker ${layer} (recorded)`],
+  });
+}
+
+function aborted(): CordonError {
+  return new CordonError<SandboxErrorCode>('start-aborted', 'the start was given up');
+}

@@ -1,0 +1,102 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import type { ServeMessage } from '@cordon/protocol';
+import { type Sandbox, sendHandle } from '@cordon/sandbox';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { collect, requireHost, start } from './harness.ts';
+
+beforeAll(requireHost);
+
+const ask = `for a in 127.0.0.1 ::1; do for p in 3128 80 443; do
+  exec 3<>/dev/tcp/$a/$p && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n1 <&3; exec 3<&-
+done; done`;
+
+async function server(): Promise<ChildProcess> {
+  const child = fork(path.join(import.meta.dirname, 'fixtures/server.ts'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  await once(child, 'message');
+  return child;
+}
+
+async function serve(child: ChildProcess, sandbox: Sandbox, session: string): Promise<void> {
+  for (const { kind, address, handle } of sandbox.sockets) {
+    const message: ServeMessage = {
+      type: 'serve',
+      v: 1,
+      tenant: 'test',
+      session,
+      kind,
+      address,
+      of: sandbox.sockets.length,
+    };
+    const serving = once(child, 'message');
+    await sendHandle(child, message, handle);
+    await serving;
+  }
+}
+
+describe('the handed sockets', () => {
+  it('are served by another process, each known by the socket alone', async () => {
+    await using started = await start({ command: ['/bin/bash', '-c', ask] });
+    const child = await server();
+    await serve(child, started.sandbox, started.place.session);
+    const all = collect(started.sandbox.main);
+    await started.sandbox.open();
+    const { stdout, stderr } = await all;
+    child.disconnect();
+    expect(stderr).toBe('');
+    const { session } = started.place;
+    const lines = ['127.0.0.1', '::1'].flatMap((address) =>
+      ['proxy', 'http', 'tls'].map((kind) => `${session} ${kind} ${address} TCP\n`),
+    );
+    expect(stdout).toBe(lines.join(''));
+  });
+
+  it('wait in the backlog while a killed server is replaced', async () => {
+    const script = `exec 3<>/dev/tcp/127.0.0.1/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; echo asked; tail -n1 <&3`;
+    await using started = await start({ command: ['/bin/bash', '-c', script] });
+    const first = await server();
+    await serve(first, started.sandbox, 'first');
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    const all = collect(started.sandbox.main);
+    const asked = once(started.sandbox.main.stdout, 'data');
+    await started.sandbox.open();
+    await asked;
+    const second = await server();
+    await serve(second, started.sandbox, 'second');
+    expect((await all).stdout).toContain('second http 127.0.0.1');
+    second.disconnect();
+  });
+
+  it('refuse connections once they are torn down', async () => {
+    await using started = await start({ command: ['true'] });
+    expect(started.sandbox.sockets).toHaveLength(6);
+    await started.sandbox.teardown();
+    expect(started.sandbox.sockets).toHaveLength(0);
+  });
+});
+
+describe("Node's message format for a handed descriptor", () => {
+  it('is the one that the native program writes', async () => {
+    // The same bytes from a program that is no Node: `net.Native` arrives as a handle that nobody accepts on.
+    const program = `import socket, array
+channel = socket.socket(fileno=3)
+listener = socket.socket(); listener.bind(('127.0.0.1', 0)); listener.listen()
+line = b'{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"socket":"http","address":"127.0.0.1","of":6}}\\n'
+channel.sendmsg([line], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [listener.fileno()]))])
+print(channel.recv(4096).decode().strip(), flush=True)`;
+    const child = spawn('/usr/bin/python3', ['-c', program], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+    const answer = once(child.stdout as NonNullable<typeof child.stdout>, 'data');
+    const [message, handle] = (await once(child, 'message')) as [
+      unknown,
+      { close(): void; constructor: { name: string } },
+    ];
+    expect(message).toEqual({ socket: 'http', address: '127.0.0.1', of: 6 });
+    expect(handle.constructor.name).toBe('TCP');
+    expect(String(await answer)).toContain('NODE_HANDLE_ACK');
+    handle.close();
+  });
+});

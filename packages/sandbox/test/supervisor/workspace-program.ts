@@ -1,0 +1,3 @@
+import { runWorkspaceWorker } from '../../src/workspace/worker.ts';
+
+await runWorkspaceWorker({ stdin: process.stdin, stdout: process.stdout });
