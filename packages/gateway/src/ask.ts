@@ -1,0 +1,55 @@
+import type { Destinations, Upstreams } from '@cordon/egress';
+import type { Journal } from '@cordon/ledger';
+import { createFacts, type Facts, type PermitMinter } from '@cordon/policy';
+import { type Clock, type Intent, type Random, sealRecord } from '@cordon/protocol';
+import type { Leases } from '@cordon/secrets';
+import type { InForce } from './control/policies.ts';
+import type { RightToDecide } from './control/right.ts';
+import type { Head } from './http/head.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { IncomingMessage, ServerResponse } from './listen/wire.ts';
+import type { Session } from './session/session.ts';
+
+export type Report = (level: 'info' | 'warn' | 'error', code: string, message: string) => void;
+
+/** What the road needs, made once per gateway. */
+export interface Road {
+  readonly journal: Journal;
+  readonly destinations: Destinations;
+  readonly upstreams: Upstreams;
+  readonly credentials: Leases;
+  readonly minter: PermitMinter;
+  readonly right: RightToDecide;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: GatewayLimits;
+  readonly report: Report;
+  /** The policy of now. A decision takes it once, after the last byte of the body came, and keeps it (I4). */
+  readonly policyOf: (session: string) => InForce | null;
+}
+
+/** One request of a session, its head read. */
+export interface Ask {
+  readonly session: Session;
+  readonly head: Head;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly channel: string;
+  /** Aborted when the agent has gone. */
+  readonly signal: AbortSignal;
+  readonly startedMs: number;
+}
+
+/** What policy may look at beside the intent; computed by us, at this moment. */
+export function factsOf(road: Road, session: Session, intent: Intent, attempt: string): Facts {
+  return sealRecord(
+    createFacts(intent, {
+      attempt,
+      at: new Date(road.clock.now()).toISOString(),
+      freshUntil: road.right.freshUntil(),
+      live: !session.stopped,
+      breaker: 0,
+      boundary: 1,
+    }),
+  );
+}

@@ -1,0 +1,69 @@
+import { authorize, type Decision, type Facts, noApproval, type PolicySnapshot } from '@cordon/policy';
+import type { Clock, Intent } from '@cordon/protocol';
+import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
+import type { GatewayLimits } from './limits.ts';
+import type { Session } from './session/session.ts';
+import { deniedByGateway, deniedByPolicy, type Verdict } from './verdict.ts';
+
+export interface Question {
+  readonly session: Session;
+  readonly snapshot: PolicySnapshot;
+  readonly intent: Intent;
+  readonly facts: Facts;
+  readonly plan: SecretPlan | SecretRefusal;
+  readonly clock: Clock;
+  readonly limits: GatewayLimits;
+  /** The first try was slow; recorded, so that a machine that cannot keep up shows. */
+  readonly slow: (ms: number) => void;
+}
+
+/** Policy's word, and what the gateway adds to it. It only ever adds a no. */
+export function decide(question: Question): Verdict {
+  const { plan, clock, session } = question;
+  const timed = authorizeInTime(question);
+  const { decision } = timed;
+  if (plan.refused) {
+    return deniedByGateway(decision, plan.code, plan.detail, { nextSteps: plan.nextSteps });
+  }
+  if (timed.late) {
+    return deniedByGateway(decision, 'slow-decision', 'The decision took too long, so the answer is no.', {
+      nextSteps: ['try again; if it stays, the host is too busy to decide'],
+    });
+  }
+  if (decision.outcome !== 'allow') return deniedByPolicy(decision);
+  const foreign = plan.uses.find((use) => decision.obligations.leases?.includes(use.name) === false);
+  if (foreign !== undefined) {
+    return deniedByGateway(decision, 'secret-misplaced', `The grant does not lease the secret ${foreign.name}.`);
+  }
+  const waitMs = session.rates.take(decision, clock.monotonic());
+  if (waitMs > 0) {
+    const seconds = Math.ceil(waitMs / 1000);
+    return deniedByGateway(decision, 'rate-limited', `The rate of this grant is used up for ${seconds} s.`, {
+      nextSteps: [`try again in ${seconds} s`],
+      retryAfterSeconds: seconds,
+    });
+  }
+  return { outcome: 'allow', allow: decision, plan };
+}
+
+/**
+ * `authorize` knows no deadline, so that a slow machine never changes what a replay computes; the shell keeps one.
+ * A first try that was slow (a cold engine, a scheduling pause) is asked once more: the function is pure.
+ */
+function authorizeInTime(question: Question): { decision: Decision; late: boolean } {
+  const { snapshot, intent, facts, clock, limits } = question;
+  let decision: Decision;
+  let late = false;
+  let tries = 0;
+  do {
+    const before = clock.monotonic();
+    decision = authorize(snapshot, snapshot.principal, intent, facts, noApproval);
+    const took = clock.monotonic() - before;
+    late = took > limits.decisionMs;
+    tries += 1;
+    if (late) question.slow(took);
+  } while (late && tries < 2);
+  // A trapped engine has denied; the next request gets a fresh instance that passed its self-test, or a deny again.
+  if (!snapshot.engine.usable) snapshot.engine.renew();
+  return { decision, late };
+}

@@ -1,0 +1,111 @@
+import type { UpstreamAnswer } from '@cordon/egress';
+import { authorize, discardPermit, noApproval, type Permit, type PolicySnapshot, rulesFor } from '@cordon/policy';
+import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
+import { type Ask, factsOf, type Road } from './ask.ts';
+import { GatewayError } from './error.ts';
+import { codeOf, type Failure, failureOf } from './failure.ts';
+import type { Body } from './http/body.ts';
+import { Outcome } from './outcome.ts';
+import { perform } from './perform.ts';
+import { answerProblem } from './refuse/answer.ts';
+import { failedProblem, requestLineOf } from './refuse/denied.ts';
+import { relay } from './relay.ts';
+import type { Session } from './session/session.ts';
+import { checkStop } from './stop-gate.ts';
+
+/** What was decided about: the very body, and where secrets go. */
+export interface Prepared {
+  readonly snapshot: PolicySnapshot;
+  readonly plan: SecretPlan;
+  readonly body: Body;
+}
+
+/** From the permit to the end of the answer. Ends in exactly one `outcome`, whatever happens. */
+export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepared): Promise<void> {
+  const { session, signal, response } = ask;
+  const { plan, body } = made;
+  const outcome = new Outcome(road.clock, ask.startedMs);
+  let lease: LeaseSet | SecretRefusal | null = null;
+  try {
+    const pin = await road.destinations.pin(permit, rulesFor(made.snapshot, permit.destination), signal);
+    if ('refused' in pin) return answerFailure(ask, permit, outcome, pin);
+    if (plan.uses.length > 0) {
+      lease = await road.credentials.lease(permit, plan.uses, signal);
+      if ('refused' in lease) return answerFailure(ask, permit, outcome, { ...lease, status: 403 });
+      outcome.leased(lease.names);
+    }
+    signal.throwIfAborted();
+    // From here to the first byte nothing is awaited: `checkStop` is the last synchronous step.
+    const { upstreams, minter } = road;
+    const means = {
+      upstreams,
+      minter,
+      pin,
+      plan,
+      lease,
+      body: body.bytes,
+      signal,
+      firstByteTimeoutMs: road.limits.firstByteTimeoutMs,
+    };
+    checkPolicy(road, session, permit, made);
+    const sending = perform(checkStop(permit, session, road.right), means);
+    outcome.sent(permit.payload.bytes);
+    const answer = await sending;
+    outcome.answered(answer);
+    checkPolicy(road, session, permit, made, answer);
+    using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), signal);
+    const firstByte = (): void => outcome.firstByte();
+    const received = (bytes: number): void => outcome.received(bytes);
+    const { method } = ask.head;
+    const { limits } = road;
+    outcome.relayed(
+      await relay({ answer, response, method, lease, limits, signal: stream.signal, firstByte, received }),
+    );
+  } catch (error: unknown) {
+    // An abort surfaces as whatever was waiting then; why it was aborted says more.
+    const cause: unknown = signal.aborted ? signal.reason : error;
+    if (codeOf(cause) === 'fault') road.report('error', 'effect-failed', textOf(cause));
+    answerFailure(ask, permit, outcome, { ...failureOf(cause), code: codeOf(cause) });
+  } finally {
+    if (lease !== null && !('refused' in lease)) lease[Symbol.dispose]();
+    discardPermit(permit, road.minter);
+    await road.journal.append(outcome.entry(session.id, permit.attempt), 'os');
+  }
+}
+
+/**
+ * Policy that came while we waited for a name, a secret or the server is asked before the next step: no longer than
+ * one generation is a decision good for (I4). @throws GatewayError `no-longer-permitted`
+ */
+function checkPolicy(road: Road, session: Session, permit: Permit, made: Prepared, answer?: UpstreamAnswer): void {
+  if (session.stopped || road.policyOf(session.id)?.snapshot === made.snapshot) return;
+  if (isPermitted(road, session, permit)) return;
+  answer?.body.destroy();
+  throw new GatewayError('no-longer-permitted', 'the policy changed while the request was under way');
+}
+
+/** A stream outlives its decision: would the policy of now give it again? */
+function isPermitted(road: Road, session: Session, permit: Permit): boolean {
+  const policy = road.policyOf(session.id);
+  if (policy === null) return false;
+  const { snapshot } = policy;
+  const facts = factsOf(road, session, permit.intent, permit.attempt);
+  return authorize(snapshot, snapshot.principal, permit.intent, facts, noApproval).outcome === 'allow';
+}
+
+function answerFailure(ask: Ask, permit: Permit, outcome: Outcome, failure: Failure): void {
+  outcome.failed(failure.code);
+  const { response } = ask;
+  // Half an answer must not look like a whole one.
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const line = requestLineOf(permit.intent);
+  const problem = failedProblem(failure, { line, intent: permit.intentDigest, attempt: permit.attempt });
+  answerProblem(response, problem, { close: false, method: ask.head.method });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : 'a value that is no error was thrown';
+}

@@ -1,0 +1,25 @@
+import { CordonError } from '@cordon/protocol';
+
+/** Faults of the data plane: what broke, never what was denied (a denial is a value). */
+export type GatewayErrorCode =
+  | 'session-limit'
+  | 'tenant-mismatch'
+  | 'policy-rollback'
+  | 'policy-invalid'
+  | 'message-malformed'
+  | 'control-lost'
+  | 'permit-stopped'
+  | 'permit-stale'
+  | 'permit-mismatch'
+  | 'client-gone'
+  | 'stream-cut'
+  | 'no-longer-permitted'
+  | 'session-stopped'
+  | 'journal-failed'
+  | 'slow-reader'
+  | 'answer-too-large'
+  | 'answer-incomplete'
+  | 'answer-unreadable'
+  | 'gateway-closed';
+
+export class GatewayError extends CordonError<GatewayErrorCode> {}

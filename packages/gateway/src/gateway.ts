@@ -1,0 +1,350 @@
+import { type Destinations, Interception, type Upstreams } from '@cordon/egress';
+import type { Journal } from '@cordon/ledger';
+import { createPermitMinter, type Engine } from '@cordon/policy';
+import {
+  assertNever,
+  type ChannelStream,
+  type Clock,
+  type GatewayMethods,
+  type GatewayUplink,
+  type Handlers,
+  type Random,
+  type ServeMessage,
+} from '@cordon/protocol';
+import { Leases, Secret } from '@cordon/secrets';
+import type { Report, Road } from './ask.ts';
+import { Arrivals } from './control/arrivals.ts';
+import { Policies } from './control/policies.ts';
+import { RightToDecide } from './control/right.ts';
+import { parseSupervisorMessage, type SupervisorPort } from './control/supervisor.ts';
+import { Uplink } from './control/uplink.ts';
+import { GatewayError } from './error.ts';
+import { codeOf } from './failure.ts';
+import { limits as defaults, type GatewayLimits } from './limits.ts';
+import { Listener, type ListenHandle } from './listen/listener.ts';
+import { Service } from './service.ts';
+import { HeldBytes } from './session/held.ts';
+import { Session } from './session/session.ts';
+import { warmUp } from './warm-up.ts';
+
+export interface GatewayOptions {
+  readonly tenant: string;
+  /** Tells this process from the one before it. */
+  readonly boot: string;
+  readonly pid: number;
+  /** Opened for this tenant and writer; the gateway appends, the composition root closes. */
+  readonly journal: Journal;
+  readonly engine: Engine;
+  readonly egress: { readonly destinations: Destinations; readonly upstreams: Upstreams };
+  /** Opens the private channel to the control plane; called again whenever it is lost. */
+  readonly connectControl: (signal: AbortSignal) => Promise<ChannelStream>;
+  readonly supervisor: SupervisorPort;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Diagnostics for whoever runs the host; never a record, never a byte of the agent. */
+  readonly report: Report;
+  readonly limits?: Partial<GatewayLimits>;
+}
+
+export interface GatewayStats {
+  readonly sessions: number;
+  readonly sockets: number;
+  readonly inFlight: number;
+  /** Whether the control plane's lease still runs. */
+  readonly live: boolean;
+}
+
+interface Served {
+  readonly session: Session;
+  readonly listeners: Map<string, Listener>;
+}
+
+/** One tenant's data plane. It reads no environment, starts nothing and writes no file: all of that is handed in. */
+export class Gateway implements AsyncDisposable {
+  readonly #options: GatewayOptions;
+  readonly #limits: GatewayLimits;
+  readonly #policies: Policies;
+  readonly #right: RightToDecide;
+  readonly #credentials: Leases;
+  readonly #service: Service;
+  readonly #held: HeldBytes;
+  readonly #uplink: Uplink;
+  readonly #served = new Map<string, Served>();
+  /** Also of sessions whose sockets have not come yet. */
+  readonly #stopped = new Set<string>();
+  readonly #arrivals: Arrivals;
+  readonly #ticks: ReadonlyArray<ReturnType<typeof setInterval>>;
+  #interception: Interception | null = null;
+  #reportedWseq = 0;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#limits = { ...defaults, ...options.limits };
+    const { clock, random, journal, report, egress, boot } = options;
+    this.#right = new RightToDecide(clock);
+    this.#held = new HeldBytes(this.#limits.bodyBytesHeldMax);
+    this.#policies = new Policies(options.engine, options.tenant);
+    this.#arrivals = new Arrivals(this.#limits.policyWaitMs);
+    this.#credentials = new Leases({ source: { lease: (request) => this.#lease(request) }, clock });
+    const road: Road = {
+      ...{ journal, clock, random, report, ...egress },
+      credentials: this.#credentials,
+      minter: createPermitMinter(clock, { boot }),
+      right: this.#right,
+      limits: this.#limits,
+      policyOf: (session) => this.#policies.of(session),
+    };
+    this.#service = new Service({
+      road,
+      policyArrived: (session) => this.#arrivals.wait(() => this.#canDecide(session)),
+      interception: () => this.#authority(),
+    });
+    this.#uplink = new Uplink({
+      connect: options.connectControl,
+      handlers: this.#handlers(),
+      hello: () => this.#hello(),
+      welcome: (answer) => this.#welcome(answer),
+      retryMs: this.#limits.connectRetryMs,
+      report: (code, message) => report('warn', code, message),
+    });
+    this.#ticks = [
+      setInterval(() => this.#reauthorize(this.#limits.reauthorizeMs), this.#limits.sweepMs),
+      setInterval(() => this.#reportHead(), this.#limits.headReportMs),
+    ];
+    options.supervisor.onMessage((message, handle) => this.#fromSupervisor(message, handle));
+    options.supervisor.send({ type: 'ready', boot });
+    setImmediate(() => {
+      if (!warmUp(options.engine, clock, random)) report('warn', 'warm-up', 'the policy engine was not warmed up');
+    });
+  }
+
+  stats(): GatewayStats {
+    const sessions = [...this.#served.values()].map(({ session }) => session);
+    return {
+      sessions: sessions.length,
+      sockets: sessions.reduce((sum, session) => sum + session.sockets.size, 0),
+      inFlight: sessions.reduce((sum, session) => sum + session.inFlight, 0),
+      live: this.#right.alive,
+    };
+  }
+
+  /** Ends every session's sockets; what was recorded is on disk when this resolves. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    for (const tick of this.#ticks) clearInterval(tick);
+    await Promise.all([...this.#served.keys()].map((session) => this.#closeSession(session)));
+    this.#service[Symbol.dispose]();
+    await this.#uplink[Symbol.asyncDispose]();
+    this.#arrivals.end();
+    if (this.#options.journal.failure === null) await this.#options.journal.sync();
+  }
+
+  // ---- what the supervisor says -------------------------------------------------------------------------------
+
+  #fromSupervisor(message: unknown, handle: unknown): void {
+    const { supervisor, report } = this.#options;
+    let parsed: ReturnType<typeof parseSupervisorMessage>;
+    try {
+      parsed = parseSupervisorMessage(message);
+    } catch (error: unknown) {
+      report('error', codeOf(error), 'a message of the supervisor was not understood');
+      return;
+    }
+    switch (parsed.type) {
+      case 'ping':
+        supervisor.send({ type: 'pong', n: parsed.n });
+        return;
+      case 'close': {
+        const { session } = parsed;
+        this.#closeSession(session).then(
+          () => supervisor.send({ type: 'closed', session }),
+          (error: unknown) => report('error', codeOf(error), 'a session could not be closed'),
+        );
+        return;
+      }
+      case 'serve':
+        this.#listen(parsed, handle).catch((error: unknown) => {
+          report('error', codeOf(error), 'a handed-over socket cannot be served');
+        });
+        return;
+      default:
+        assertNever(parsed, 'supervisor message');
+    }
+  }
+
+  async #listen(message: ServeMessage, handle: unknown): Promise<void> {
+    const { tenant, supervisor } = this.#options;
+    if (message.tenant !== tenant) {
+      throw new GatewayError('tenant-mismatch', `this gateway serves ${tenant}, not ${message.tenant}`);
+    }
+    if (typeof handle !== 'object' || handle === null) {
+      throw new GatewayError('message-malformed', 'a serve message came without its socket');
+    }
+    const { session, listeners } = this.#sessionOf(message.session);
+    const name = `${message.kind} ${message.address}`;
+    const before = listeners.get(name);
+    // The supervisor may hand the same socket over again after its own restart.
+    listeners.delete(name);
+    void before?.close();
+    const listener = await Listener.open({
+      handle: handle as ListenHandle,
+      session,
+      speaksHttp: message.kind !== 'tls',
+      limits: this.#limits,
+      accepted: (socket) => this.#service.accept(session, message.kind, socket),
+    });
+    if (session.closed) return void listener.close();
+    listeners.set(name, listener);
+    if (listeners.size === message.of) {
+      supervisor.send({ type: 'serving', session: session.id, sockets: listeners.size });
+    }
+  }
+
+  #sessionOf(id: string): Served {
+    const known = this.#served.get(id);
+    if (known !== undefined) return known;
+    if (this.#served.size >= this.#limits.sessionsMax) {
+      throw new GatewayError('session-limit', `a gateway serves ${this.#limits.sessionsMax} sessions`);
+    }
+    const session = new Session(id, this.#options.journal.past(id), this.#limits, this.#held);
+    if (this.#stopped.has(id)) session.setStopped(true);
+    const served = { session, listeners: new Map<string, Listener>() };
+    this.#served.set(id, served);
+    return served;
+  }
+
+  /** The order of stop.md: our listening sockets, the agent's connections, the upstream ones, the leases. */
+  async #closeSession(id: string): Promise<void> {
+    const served = this.#served.get(id);
+    if (served === undefined) return;
+    const closing = [...served.listeners.values()].map((listener) => listener.close());
+    served.listeners.clear();
+    served.session.close();
+    this.#dropEffects(id);
+    this.#interception?.forgetSession(id);
+    await Promise.all(closing);
+    // Every effect that was under way still writes its outcome.
+    await served.session.idle();
+    this.#served.delete(id);
+    this.#options.journal.closeSession(id);
+  }
+
+  #dropEffects(session: string): void {
+    this.#options.egress.upstreams.closeSession(session);
+    this.#credentials.dropSession(session);
+  }
+
+  // ---- what the control plane says ----------------------------------------------------------------------------
+
+  #handlers(): Handlers<GatewayMethods> {
+    return {
+      tenant: (policy) => {
+        const { digest, failed } = this.#policies.setTenant(policy);
+        this.#policyChanged();
+        for (const session of failed) {
+          this.#options.report('error', 'policy-invalid', `${session} has no policy in force under this generation`);
+        }
+        return { digest };
+      },
+      session: (policy) => {
+        try {
+          // A stop holds whatever becomes of the policy; a lift only with one that is taken.
+          if (policy.stopped) this.#setStopped(policy.session, true);
+          const digest = this.#policies.setSession(policy);
+          this.#setStopped(policy.session, policy.stopped);
+          return { digest };
+        } finally {
+          this.#policyChanged();
+        }
+      },
+      'session.stop': ({ session, stopped }) => {
+        this.#setStopped(session, stopped);
+        this.#policies.setStopped(session, stopped);
+        return null;
+      },
+      'session.close': async ({ session }) => {
+        await this.#closeSession(session);
+        this.#policies.remove(session);
+        this.#stopped.delete(session);
+        return null;
+      },
+      beat: ({ sequence, leaseMs }) => {
+        this.#right.renew(leaseMs);
+        this.#arrivals.check();
+        return { sequence };
+      },
+    };
+  }
+
+  #setStopped(id: string, stopped: boolean): void {
+    if (stopped) this.#stopped.add(id);
+    else this.#stopped.delete(id);
+    const session = this.#served.get(id)?.session;
+    if (session === undefined || session.stopped === stopped) return;
+    session.setStopped(stopped);
+    if (stopped) this.#dropEffects(id);
+  }
+
+  #policyChanged(): void {
+    this.#reauthorize(0);
+    this.#arrivals.check();
+  }
+
+  #reauthorize(olderThanMs: number): void {
+    const now = this.#options.clock.monotonic();
+    for (const { session } of this.#served.values()) session.reauthorize(now, olderThanMs);
+  }
+
+  /** A right that ran out is not waited for: until it is back the answer is no. */
+  #canDecide(session: string): boolean {
+    return this.#right.wasLent && this.#policies.of(session) !== null;
+  }
+
+  // ---- what we say to the control plane -----------------------------------------------------------------------
+
+  #hello(): GatewayUplink['hello']['params'] {
+    const { boot, pid, tenant, journal } = this.#options;
+    return { boot, pid, tenant, writer: journal.writer, sessions: [...this.#served.keys()] };
+  }
+
+  #welcome(answer: GatewayUplink['hello']['result']): void {
+    if (this.#interception?.certificate !== answer.caCertificate) {
+      const { clock, random } = this.#options;
+      this.#interception = new Interception({ certificate: answer.caCertificate, key: answer.caKey, clock, random });
+    }
+    // After an outage the policies are as old as the outage; the first beat comes behind the new ones.
+    if (!this.#right.wasLent) this.#right.renew(answer.leaseMs);
+    this.#arrivals.check();
+  }
+
+  async #authority(): Promise<Interception | null> {
+    await this.#arrivals.wait(() => this.#interception !== null);
+    return this.#interception;
+  }
+
+  #reportHead(): void {
+    const { journal } = this.#options;
+    const { wseq, leaf } = journal.head;
+    const { channel } = this.#uplink;
+    if (channel === null || wseq === this.#reportedWseq) return;
+    this.#reportedWseq = wseq;
+    channel.send('head', { writer: journal.writer, wseq, leaf });
+  }
+
+  /** @throws GatewayError `control-lost`; the control plane's own code when it refuses */
+  async #lease(request: GatewayUplink['lease']['params']): Promise<{ value: Secret; expiresAt: string }> {
+    const { channel } = this.#uplink;
+    if (channel === null) throw new GatewayError('control-lost', 'no control plane to lease a secret from');
+    const { value, expiresAt } = await channel.call('lease', request, this.#limits.credentialTimeoutMs);
+    return { value: Secret.from(value), expiresAt };
+  }
+}

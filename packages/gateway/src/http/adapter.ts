@@ -1,0 +1,46 @@
+import type { Destination } from '@cordon/egress';
+import { type HttpArgs, type Intent, type Payload, type SessionPolicy, sealRecord } from '@cordon/protocol';
+import type { HeaderPairs } from './head.ts';
+import type { Target } from './target.ts';
+
+/** `args` of an http intent as this adapter writes them; `search` are the very bytes of the query. */
+export interface HttpRequestArgs extends HttpArgs {
+  readonly search: string | null;
+}
+
+/** Everything of one request, as it will be performed. Nothing hostile is parsed below this line. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly endpoint: Destination;
+  readonly target: Target;
+  /** As they will be forwarded, placeholders as they are. */
+  readonly headers: HeaderPairs;
+  readonly payload: Payload;
+}
+
+/** Content only: the same bytes tried again give the same intent, and so the same hash. Nobody can change it any more. */
+export function toIntent(session: SessionPolicy, request: HttpRequest): Intent & { readonly args: HttpRequestArgs } {
+  return sealRecord({
+    v: 'intent/1',
+    tenant: session.tenant,
+    session: session.session,
+    agent: session.agent,
+    chain: session.chain,
+    salt: session.salt,
+    action: 'http.request',
+    resource: request.endpoint.origin,
+    args: {
+      method: request.method,
+      path: request.target.path,
+      search: request.target.search,
+      query: request.target.query,
+      headers: request.headers,
+    },
+    payload: request.payload,
+  });
+}
+
+/** The request target as it is written on the wire. */
+export function wireTarget(args: HttpRequestArgs): string {
+  return args.search === null ? args.path : `${args.path}?${args.search}`;
+}

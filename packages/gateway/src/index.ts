@@ -1,0 +1,5 @@
+export type { Report } from './ask.ts';
+export type { SupervisorPort } from './control/supervisor.ts';
+export { GatewayError, type GatewayErrorCode } from './error.ts';
+export { Gateway, type GatewayOptions, type GatewayStats } from './gateway.ts';
+export { type GatewayLimits, limits as gatewayLimits } from './limits.ts';

@@ -1,0 +1,56 @@
+/**
+ * Every limit of the data plane: name, unit, and how it ends. Checked before allocation wherever the wire allows it.
+ * `docs/limits.md` lists them; `createGateway` takes overrides so that a test reaches an end without waiting for it.
+ */
+export const limits = {
+  // refuse
+  headersMax: 128,
+  headBytesMax: 32 * 1024,
+  queryPairsMax: 256,
+  targetBytesMax: 16 * 1024,
+  bodyBytesMax: 8 * 1024 * 1024,
+  /** Bodies in memory at once, coded and decoded together; one session, and all of them. */
+  bodyBytesHeldPerSessionMax: 64 * 1024 * 1024,
+  bodyBytesHeldMax: 256 * 1024 * 1024,
+  connectionsPerSessionMax: 256,
+  requestsInFlightMax: 64,
+  /** Requests that came on one connection before the first was answered. */
+  pipelinedMax: 16,
+  sessionsMax: 256,
+  // close
+  headTimeoutMs: 10_000,
+  bodyIdleMs: 30_000,
+  bodyTotalMs: 600_000,
+  keepAliveIdleMs: 75_000,
+  requestsPerConnectionMax: 10_000,
+  handshakeTimeoutMs: 10_000,
+  clientHelloBytesMax: 16 * 1024,
+  /** How long what a refused client still sends is thrown away, so that it can read why. */
+  lingerMs: 500,
+  // answer 504
+  firstByteTimeoutMs: 120_000,
+  // cut the stream
+  slowReaderMs: 30_000,
+  answerBytesMax: 64 * 1024 * 1024,
+  reauthorizeMs: 60_000,
+  // deny
+  decisionMs: 20,
+  policyWaitMs: 10_000,
+  credentialTimeoutMs: 5_000,
+  // drop the oldest
+  denialsMax: 64,
+  reasonsRecordedMax: 64,
+  /** Request bodies up to this size are kept beside their `start` entry; of larger ones only the digest. */
+  payloadKeptBytesMax: 64 * 1024,
+  /** Heads that could not be read are recorded as faults up to this many a minute and session; the rest is counted. */
+  refusalsRecordedPerMinuteMax: 120,
+  // shape of texts shown to an agent
+  quotedCharsMax: 256,
+  nextStepCharsMax: 1_024,
+  // own rhythm
+  connectRetryMs: 200,
+  headReportMs: 1_000,
+  sweepMs: 1_000,
+} as const;
+
+export type GatewayLimits = { readonly [K in keyof typeof limits]: number };

@@ -1,0 +1,125 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { WireHead } from '../http/head.ts';
+import type { GatewayLimits } from '../limits.ts';
+import { answerRaw, problemOf } from '../refuse/answer.ts';
+import { type Refusal, type RefusalCode, refuse } from '../refuse/refusal.ts';
+import type { Connection } from './connection.ts';
+
+export interface FrontHandlers {
+  /** Answers in every case; one that throws ends the connection. */
+  request(connection: Connection, request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** The parser is detached; `head` are the bytes that came with it. */
+  connect(connection: Connection, wire: WireHead, socket: Duplex, head: Buffer): Promise<void>;
+  refused(connection: Connection, refusal: Refusal): void;
+}
+
+/**
+ * node:http's strict parser for all sockets of the gateway, plain and terminated. It listens nowhere: sockets are
+ * handed to it, each with the {@link Connection} that says whose it is.
+ */
+export class HttpFront implements Disposable {
+  readonly #server: Server;
+  readonly #handlers: FrontHandlers;
+  readonly #limits: GatewayLimits;
+  readonly #connections = new WeakMap<object, Connection>();
+
+  constructor(handlers: FrontHandlers, limits: GatewayLimits) {
+    this.#handlers = handlers;
+    this.#limits = limits;
+    this.#server = createServer({
+      maxHeaderSize: limits.headBytesMax,
+      headersTimeout: limits.headTimeoutMs,
+      requestTimeout: limits.bodyTotalMs,
+      keepAliveTimeout: limits.keepAliveIdleMs,
+      connectionsCheckingInterval: Math.min(1_000, limits.headTimeoutMs),
+      // Our own checks answer a missing or doubled Host, with a body that says why.
+      requireHostHeader: false,
+      insecureHTTPParser: false,
+    });
+    // Above a count node would hide headers from us without a word; the size limit and our own count are enough.
+    this.#server.maxHeadersCount = 0;
+    this.#server.maxRequestsPerSocket = limits.requestsPerConnectionMax;
+    this.#server.on('request', (request, response) => this.#onRequest(request, response));
+    this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response));
+    this.#server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
+    this.#server.on('connect', (request, socket, head) => this.#onConnect(request, socket, head));
+    this.#server.on('clientError', (error, socket) => this.#onParseError(error, socket));
+    // The check of head and request deadlines starts with this event; without it a slow head waits for ever.
+    this.#server.emit('listening');
+  }
+
+  attach(connection: Connection): void {
+    this.#connections.set(connection.socket, connection);
+    this.#server.emit('connection', connection.socket);
+    connection.socket.resume();
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const connection = this.#connections.get(request.socket);
+    if (connection === undefined || connection.pending >= this.#limits.pipelinedMax) {
+      request.socket.destroy();
+      return;
+    }
+    connection.inTurn(() => {
+      connection.response = response;
+      return this.#handlers.request(connection, request, response);
+    });
+  }
+
+  #onConnect(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined) {
+      socket.destroy();
+      return;
+    }
+    // node:http takes its error handler away with the parser; a reset would otherwise end the process.
+    socket.on('error', () => socket.destroy());
+    connection.detached = true;
+    connection.inTurn(() => this.#handlers.connect(connection, wireOf(request), socket, head));
+  }
+
+  #onParseError(error: Error, socket: Duplex): void {
+    const connection = this.#connections.get(socket);
+    // Bytes behind the first error only say that the client is still sending.
+    if (connection?.ended === true) return;
+    const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+    const refusal = refusalOf(code);
+    // A reset is no message; and an answer that has begun cannot be followed by another one.
+    if (connection === undefined || refusal === null || connection.response?.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    connection.ended = true;
+    this.#handlers.refused(connection, refusal);
+    answerRaw(socket, problemOf(refusal));
+  }
+}
+
+export function wireOf(request: IncomingMessage): WireHead {
+  return {
+    method: request.method ?? '',
+    url: request.url ?? '',
+    version: request.httpVersion,
+    rawHeaders: request.rawHeaders,
+  };
+}
+
+const parserLimits: ReadonlyMap<string, readonly [RefusalCode, string]> = new Map([
+  ['HPE_HEADER_OVERFLOW', ['head-too-large', 'The request head is over the limit.']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', ['request-timeout', 'The request did not arrive in time.']],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', ['body-too-large', 'The chunk extensions are over the limit.']],
+] as const);
+
+function refusalOf(code: string): Refusal | null {
+  const limit = parserLimits.get(code);
+  if (limit !== undefined) return refuse(limit[0], limit[1]);
+  if (!code.startsWith('HPE_')) return null;
+  // The code is llhttp's own word, never a byte of the client.
+  return refuse('malformed-request', `The parser stopped: ${code}.`);
+}

@@ -1,0 +1,75 @@
+import type { UpstreamAnswer } from '@cordon/egress';
+import type { EntryDraft } from '@cordon/ledger';
+import type { Clock } from '@cordon/protocol';
+import { isUnsent } from './failure.ts';
+import { outcomeEntry } from './record.ts';
+import type { Relayed } from './relay.ts';
+
+/** Collects what became of one effect; {@link entry} is its one ledger entry. */
+export class Outcome {
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  #code = 'relayed';
+  #bytesOut: number | null = null;
+  #answer: UpstreamAnswer | null = null;
+  #relayed: Relayed | null = null;
+  #credentials: readonly string[] = [];
+  #firstByteMs: number | null = null;
+  #bytesIn = 0;
+
+  constructor(clock: Clock, startedMs: number) {
+    this.#clock = clock;
+    this.#startedMs = startedMs;
+  }
+
+  leased(names: readonly string[]): void {
+    this.#credentials = names;
+  }
+
+  /** From now on the server may have the request. */
+  sent(bytes: number): void {
+    this.#bytesOut = bytes;
+  }
+
+  answered(answer: UpstreamAnswer): void {
+    this.#answer = answer;
+  }
+
+  firstByte(): void {
+    this.#firstByteMs = this.#elapsed();
+  }
+
+  received(bytes: number): void {
+    this.#bytesIn += bytes;
+  }
+
+  relayed(relayed: Relayed): void {
+    this.#relayed = relayed;
+  }
+
+  failed(code: string): void {
+    this.#code = code;
+  }
+
+  entry(session: string, attempt: string): EntryDraft {
+    const unsent = this.#bytesOut === null || isUnsent(this.#code);
+    return outcomeEntry(session, attempt, {
+      code: this.#code,
+      status: this.#answer?.status ?? null,
+      bytesIn: this.#bytesIn,
+      bytesOut: unsent ? 0 : (this.#bytesOut ?? 0),
+      digest: this.#relayed?.digest ?? null,
+      // The server may have acted on a request whose answer nobody saw: shown, never retried by us.
+      doubt: !unsent && this.#answer === null,
+      address: this.#answer?.address ?? null,
+      credentials: this.#credentials,
+      scrubbed: this.#relayed?.scrubbed ?? [],
+      totalMs: this.#elapsed(),
+      firstByteMs: this.#firstByteMs,
+    });
+  }
+
+  #elapsed(): number {
+    return Math.max(0, Math.round(this.#clock.monotonic() - this.#startedMs));
+  }
+}

@@ -1,0 +1,100 @@
+import type { EntryDraft } from '@cordon/ledger';
+import type { Allow } from '@cordon/policy';
+import { canonicalize, type RecordValue } from '@cordon/protocol';
+import { limits } from './limits.ts';
+import type { NumberedAttempt } from './session/attempts.ts';
+import type { Verdict } from './verdict.ts';
+
+/**
+ * The gateway's ledger entries, one function each, constant member names. In clear: ids, action, effect, resource down
+ * to the host, outcome, codes, digests, sizes. What an agent chose (path, headers, arguments) is in the body beside.
+ */
+export function decisionEntry(numbered: NumberedAttempt, verdict: Verdict, decideMicros: number): EntryDraft {
+  const { attempt } = numbered;
+  const decision = verdict.outcome === 'allow' ? verdict.allow : verdict;
+  const { intent, record } = decision;
+  return {
+    session: intent.session,
+    type: 'decision',
+    data: {
+      attempt: attempt.id,
+      attemptSeq: attempt.seq,
+      attemptDigest: numbered.digest,
+      channel: attempt.channel,
+      agent: intent.agent,
+      action: intent.action,
+      effect: decision.facts.effect,
+      resource: intent.resource,
+      outcome: record.outcome,
+      by: verdict.outcome === 'allow' ? 'policy' : verdict.by,
+      code: record.code,
+      reasons: record.reasons.slice(0, limits.reasonsRecordedMax),
+      decision: decision.digest,
+      intent: record.intent,
+      facts: record.facts,
+      generation: record.policy.generation,
+      revision: record.policy.revision,
+      policy: record.policy.digest,
+      payload: intent.payload.sha256,
+      bytesOut: intent.payload.bytes,
+      decideMicros,
+    },
+    body: canonicalize({
+      intent: intent as unknown as RecordValue,
+      facts: decision.facts as unknown as RecordValue,
+      entities: decision.entities,
+      attempt: attempt as unknown as RecordValue,
+      decision: record as unknown as RecordValue,
+      next: decision.nextSteps,
+    }),
+  };
+}
+
+/** In one write with its decision: from here on the effect may have happened. */
+export function startEntry(allow: Allow, attempt: string, payload: Buffer | null): EntryDraft {
+  const draft = {
+    session: allow.intent.session,
+    type: 'start' as const,
+    data: { attempt, resource: allow.intent.resource, payload: allow.intent.payload.sha256 },
+  };
+  const kept = payload !== null && payload.length > 0 && payload.length <= limits.payloadKeptBytesMax;
+  return kept ? { ...draft, body: payload } : draft;
+}
+
+export interface OutcomeFigures {
+  /** `relayed`, or what ended it. */
+  readonly code: string;
+  readonly status: number | null;
+  /** Bytes of the answer's body as they came from upstream. */
+  readonly bytesIn: number;
+  /** Bytes of the request's body as they went out. */
+  readonly bytesOut: number;
+  /** SHA-256 of what was relayed to the agent. */
+  readonly digest: string | null;
+  /** The request may have had its effect though no whole answer was seen. */
+  readonly doubt: boolean;
+  readonly address: string | null;
+  readonly credentials: readonly string[];
+  /** Names of secrets that the answer reflected and that were taken out of it. */
+  readonly scrubbed: readonly string[];
+  readonly totalMs: number;
+  readonly firstByteMs: number | null;
+}
+
+export function outcomeEntry(session: string, attempt: string, figures: OutcomeFigures): EntryDraft {
+  return { session, type: 'outcome', data: { attempt, ...figures } };
+}
+
+/** What was refused before there was an intent, or broke. `detail` is our own words, bounded. */
+export function faultEntry(
+  session: string,
+  fault: {
+    readonly code: string;
+    readonly detail: string;
+    readonly channel: string;
+    readonly attempt: string | null;
+    readonly suppressed: number;
+  },
+): EntryDraft {
+  return { session, type: 'fault', data: { ...fault } };
+}

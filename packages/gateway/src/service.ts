@@ -1,0 +1,198 @@
+import type { Duplex } from 'node:stream';
+import type { Interception } from '@cordon/egress';
+import { transportFor } from '@cordon/policy';
+import { assertNever, timestamp } from '@cordon/protocol';
+import type { Road } from './ask.ts';
+import { GatewayError } from './error.ts';
+import { codeOf } from './failure.ts';
+import { type Head, type Place, readHead } from './http/head.ts';
+import { isOwnName, readPage } from './internal.ts';
+import { Connection } from './listen/connection.ts';
+import { HttpFront, wireOf } from './listen/front.ts';
+import { serveConnect, serveTls, type TunnelOptions } from './listen/tunnel.ts';
+import type { IncomingMessage, ServerResponse, Socket } from './listen/wire.ts';
+import { faultEntry } from './record.ts';
+import { answerPage, answerThenLinger, problemOf } from './refuse/answer.ts';
+import { quote } from './refuse/quote.ts';
+import { isRefusal, type Refusal, refuse } from './refuse/refusal.ts';
+import { travel, withoutPolicy } from './road.ts';
+import type { Session } from './session/session.ts';
+
+export type SocketKind = 'proxy' | 'http' | 'tls';
+
+export interface ServiceOptions {
+  readonly road: Road;
+  /** Resolves at once when the session's policy is there, else when it comes, else after a while. */
+  readonly policyArrived: (session: string) => Promise<void>;
+  readonly interception: (signal: AbortSignal) => Promise<Interception | null>;
+}
+
+/** Takes accepted sockets of sessions and answers every request on them, in one way or another. */
+export class Service implements Disposable {
+  readonly #options: ServiceOptions;
+  readonly #front: HttpFront;
+  readonly #tunnels: TunnelOptions;
+  #channels = 0;
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    const { limits } = options.road;
+    this.#tunnels = {
+      limits,
+      interception: options.interception,
+      inside: (session, place, socket) => this.#attach(session, place, socket),
+      refused: (session, channel, refusal) => this.#recordRefusal(session, channel, refusal, null),
+    };
+    this.#front = new HttpFront(
+      {
+        request: (connection, request, response) => this.#request(connection, request, response),
+        connect: (connection, wire, socket, head) => serveConnect(connection, wire, socket, head, this.#tunnels),
+        refused: ({ session, id }, refusal) => this.#recordRefusal(session, id, refusal, null),
+      },
+      limits,
+    );
+  }
+
+  accept(session: Session, kind: SocketKind, socket: Socket): void {
+    switch (kind) {
+      case 'proxy':
+        this.#attach(session, { kind: 'proxy' }, socket);
+        return;
+      case 'http':
+        this.#attach(session, { kind: 'plain' }, socket);
+        return;
+      case 'tls':
+        // Never rejects: what goes wrong is recorded and the socket is closed.
+        serveTls(session, this.#nextChannel(), socket, this.#tunnels).catch(() => socket.destroy());
+        return;
+      default:
+        assertNever(kind, 'socket kind');
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#front[Symbol.dispose]();
+  }
+
+  #attach(session: Session, place: Place, socket: Duplex): void {
+    if (socket.destroyed) return;
+    this.#front.attach(new Connection(this.#nextChannel(), session, place, socket));
+  }
+
+  #nextChannel(): string {
+    this.#channels += 1;
+    return `c${this.#channels}`;
+  }
+
+  async #request(connection: Connection, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { session } = connection;
+    const { limits } = this.#options.road;
+    if (!session.enter()) {
+      const detail = `A session may have ${limits.requestsInFlightMax} requests in flight.`;
+      const refusal = refuse('too-many-requests', detail, { retryAfterSeconds: 1 });
+      await this.#refuse(connection, request, response, refusal);
+      return;
+    }
+    try {
+      const refusal = await this.#answer(connection, request, response);
+      if (refusal !== null) await this.#refuse(connection, request, response, refusal);
+    } catch (error: unknown) {
+      await this.#fault(connection, request, response, error);
+    } finally {
+      session.leave();
+    }
+  }
+
+  async #answer(connection: Connection, request: IncomingMessage, response: ServerResponse): Promise<Refusal | null> {
+    const { road, policyArrived } = this.#options;
+    const { session } = connection;
+    const startedMs = road.clock.monotonic();
+    const signal = abortOnClose(response);
+    await policyArrived(session.id);
+    const head = readHead(wireOf(request), connection.place, {
+      isOwnName,
+      bodyOnRead: ({ origin }) => {
+        const policy = road.policyOf(session.id);
+        return policy !== null && transportFor(policy.snapshot, origin).bodyOnRead;
+      },
+    });
+    if (isRefusal(head)) return head;
+    // What follows an upgrade that was not made has two readings; nothing of it is read here.
+    if (head.upgrade) response.shouldKeepAlive = false;
+    if (isOwnName(head.endpoint.host)) return this.#ownPage(session, head, response);
+    if (road.policyOf(session.id) === null) return withoutPolicy();
+    if (head.expectContinue) response.writeContinue();
+    return travel(road, { session, head, request, response, channel: connection.id, signal, startedMs });
+  }
+
+  #ownPage(session: Session, head: Head, response: ServerResponse): Refusal | null {
+    const { road } = this.#options;
+    const page = readPage(head, session, road.policyOf(session.id), road.limits);
+    if (isRefusal(page)) return page;
+    answerPage(response, page.body, head.method);
+    return null;
+  }
+
+  async #refuse(
+    connection: Connection,
+    request: IncomingMessage,
+    response: ServerResponse,
+    refusal: Refusal,
+  ): Promise<void> {
+    // The rest of a refused message has no agreed end, so nothing on this connection is looked at again.
+    connection.ended = true;
+    this.#recordRefusal(connection.session, connection.id, refusal, request);
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    const { retryAfterSeconds } = refusal;
+    const options = { close: true, retryAfterSeconds, method: request.method ?? '' };
+    await answerThenLinger(request, response, problemOf(refusal), options);
+  }
+
+  /** Something of ours broke: the answer is no, it is recorded if anything still can be, the connection ends (I3). */
+  async #fault(
+    connection: Connection,
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: unknown,
+  ): Promise<void> {
+    if (error instanceof GatewayError && error.code === 'client-gone') return;
+    const { road } = this.#options;
+    road.report('error', codeOf(error), error instanceof Error ? (error.stack ?? error.message) : 'not an error');
+    const code =
+      codeOf(error) === 'journal-failed' ? 'The decision could not be recorded.' : 'An internal step failed.';
+    await this.#refuse(connection, request, response, refuse('fault', `${code} Nothing was sent.`));
+  }
+
+  #recordRefusal(session: Session, channel: string, refusal: Refusal, request: IncomingMessage | null): void {
+    const { road } = this.#options;
+    const line = request === null ? '' : `${quote(request.method ?? '', 32)} ${quote(request.url ?? '')}`;
+    session.denials.add({
+      at: timestamp(road.clock),
+      code: refusal.code,
+      attempt: null,
+      intent: null,
+      request: line,
+      detail: refusal.detail,
+      next_steps: refusal.nextSteps,
+    });
+    const suppressed = session.refusals.admit(road.clock.monotonic(), road.limits.refusalsRecordedPerMinuteMax);
+    if (suppressed === null) return;
+    const fault = { code: refusal.code, detail: refusal.detail, channel, attempt: null, suppressed };
+    road.journal.append(faultEntry(session.id, fault), 'os').catch((error: unknown) => {
+      road.report('error', codeOf(error), 'a refusal could not be recorded');
+    });
+  }
+}
+
+/** The agent went away before it had its answer: whatever is done for it ends, upstream too. */
+function abortOnClose(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished)
+      controller.abort(new GatewayError('client-gone', 'the agent closed the connection'));
+  });
+  return controller.signal;
+}
