@@ -1,0 +1,97 @@
+import type { LedgerTree } from '@cordon/ledger';
+import * as api from '@cordon/protocol/api';
+import { z } from 'zod';
+import { refusal } from '../../error.ts';
+import type { Decisions } from '../../ledger/decisions.ts';
+import type { Integrator } from '../../ledger/integrator.ts';
+import { limits } from '../../limits.ts';
+import { jsonRoute, type Route } from '../route.ts';
+import { quick } from './limits.ts';
+
+export interface LedgerRouteParts {
+  readonly tree: LedgerTree;
+  readonly integrator: Integrator;
+  readonly decisions: Decisions;
+  readonly publicKey: string;
+}
+
+const pageQuery = z.strictObject({
+  from: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(limits.pageItemsMax).default(limits.pageItemsDefault),
+});
+const proofQuery = z
+  .strictObject({ attempt: z.string().max(64).optional(), index: z.coerce.number().int().min(0).optional() })
+  .refine((query) => (query.attempt === undefined) !== (query.index === undefined), 'give either attempt or index');
+
+export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
+  const { tree, publicKey } = parts;
+  return [
+    jsonRoute({
+      method: 'GET',
+      path: '/v1/ledger/entries',
+      action: 'ledger.read',
+      summary: 'Entries of the tree, by index.',
+      limits: quick,
+      query: pageQuery,
+      body: null,
+      answer: { status: 200, schema: api.ledgerPage },
+      handle: async ({ query }) => {
+        const { size } = tree.head;
+        const from = Math.min(query.from, size);
+        const entries = tree.entries(from, Math.min(query.limit, size - from));
+        const next = from + entries.length;
+        return {
+          body: {
+            entries: entries.map(({ index, leaf, entry }) => ({ index, leaf, entry: { ...entry } })),
+            next: next < size ? next : null,
+          },
+        };
+      },
+    }),
+    jsonRoute({
+      method: 'GET',
+      path: '/v1/ledger/proof',
+      action: 'ledger.prove',
+      summary: 'Proof that an entry is in the tree under a signed checkpoint.',
+      limits: quick,
+      query: proofQuery,
+      body: null,
+      answer: { status: 200, schema: api.ledgerProof },
+      handle: async ({ query }) => {
+        // What was decided a moment ago is in a journal; its place in the tree comes with the next integration.
+        await parts.integrator.run();
+        const index = query.index ?? (await indexOf(parts.decisions, query.attempt ?? ''));
+        if (index >= tree.head.size) throw refusal('not-found', `the ledger has ${tree.head.size} entries`);
+        return { body: tree.prove(index) };
+      },
+    }),
+    jsonRoute({
+      method: 'GET',
+      path: '/v1/ledger/checkpoint',
+      action: 'ledger.checkpoint',
+      summary: 'The newest signed checkpoint (C2SP signed note).',
+      limits: quick,
+      query: null,
+      body: null,
+      answer: { status: 200, schema: api.ledgerCheckpoint },
+      handle: async () => ({ body: { checkpoint: tree.head.checkpoint, publicKey } }),
+    }),
+    jsonRoute({
+      method: 'GET',
+      path: '/v1/ledger/key',
+      action: 'ledger.key',
+      summary: 'The public key that checkpoints are verified with; keep a copy elsewhere.',
+      limits: quick,
+      query: null,
+      body: null,
+      answer: { status: 200, schema: api.ledgerKey },
+      handle: async () => ({ body: { publicKey } }),
+    }),
+  ];
+}
+
+async function indexOf(decisions: Decisions, attempt: string): Promise<number> {
+  const { row } = await decisions.get(attempt);
+  if (row.index === null) throw refusal('not-found', `${attempt} is not in the tree yet`, ['try again in a second']);
+  return row.index;
+}

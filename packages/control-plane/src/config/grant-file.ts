@@ -1,0 +1,72 @@
+import { canonicalOrigin } from '@cordon/policy';
+import { z } from 'zod';
+import { limits } from '../limits.ts';
+
+/** What profiles and `cordon.yaml` have in common: grants, denies and secrets (validation.md §2.7, gateway.md §3.2). */
+
+const method = z.string().regex(/^[A-Z]{3,10}$/, 'a method in capitals, such as POST');
+const host = z.string().min(1).max(2048);
+
+export const grantEntry = z.strictObject({
+  allow: host,
+  methods: z.array(method).min(1).max(16).optional(),
+  /** What may be sent there. */
+  clearance: z.enum(['public', 'internal', 'private', 'secret']).optional(),
+  limits: z
+    .strictObject({
+      bytes: z
+        .string()
+        .regex(/^[1-9][0-9]*(B|KiB|MiB|GiB)?$/, 'a size such as 64KiB')
+        .optional(),
+      rate: z
+        .string()
+        .regex(/^[1-9][0-9]*\/[1-9][0-9]*(s|m|h|d)$/, 'a rate such as 30/1m')
+        .optional(),
+    })
+    .optional(),
+  /** Private ranges that the name may resolve to. */
+  addresses: z.array(z.string().max(64)).max(16).optional(),
+  body: z.boolean().optional(),
+  encodedSlash: z.boolean().optional(),
+});
+export type GrantEntry = z.output<typeof grantEntry>;
+
+export const denyEntry = z.strictObject({ deny: host, methods: z.array(method).min(1).max(16).optional() });
+export type DenyEntry = z.output<typeof denyEntry>;
+
+export const secretName = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'a name of a-z, 0-9, _ and -');
+
+/** A credential goes to a name that is written as it is compared, and never over plain http. */
+const httpsOrigin = z
+  .string()
+  .max(512)
+  .refine((text) => {
+    const parsed = canonicalOrigin(text);
+    return parsed.ok && parsed.scheme === 'https' && (parsed.origin === text || parsed.origin === `${text}:443`);
+  }, 'an origin such as https://api.example.com, in lower case and without a path');
+
+export const secretEntry = z.strictObject({
+  source: z.literal('static').default('static'),
+  to: z.array(httpsOrigin).min(1).max(16),
+  at: z.union([
+    z.strictObject({
+      header: z.string().regex(/^[a-z0-9-]{1,64}$/, 'a header name in lower case'),
+      form: z
+        .string()
+        .max(256)
+        .refine((text) => text.split('{}').length === 2, 'a form holds {} exactly once')
+        .default('{}'),
+    }),
+    z.strictObject({ basic: z.literal('password') }),
+  ]),
+  methods: z.array(method).min(1).max(16).optional(),
+  paths: z.array(z.string().startsWith('/').max(2048)).min(1).max(32).optional(),
+  require: z.boolean().default(false),
+});
+export type SecretEntry = z.output<typeof secretEntry>;
+
+export const grantParts = {
+  grants: z.array(grantEntry).max(limits.sessionGrantsMax).default([]),
+  denies: z.array(denyEntry).max(limits.sessionGrantsMax).default([]),
+  secrets: z.record(secretName, secretEntry).default({}),
+};

@@ -1,0 +1,175 @@
+import { type Status, timestamp } from '@cordon/protocol';
+import { Idempotency } from './api/idempotency.ts';
+import type { Route } from './api/route.ts';
+import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
+import { decisionRoutes } from './api/routes/decisions.ts';
+import { ledgerRoutes } from './api/routes/ledger.ts';
+import { policyRoutes } from './api/routes/policy.ts';
+import { secretRoutes } from './api/routes/secrets.ts';
+import { sessionRoutes } from './api/routes/sessions.ts';
+import { stopRoutes } from './api/routes/stops.ts';
+import { ApiServer } from './api/server.ts';
+import { Explainer } from './ledger/explain.ts';
+import { limits } from './limits.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { createParts, type Parts } from './parts.ts';
+import { UplinkServer } from './uplink/server.ts';
+
+/** Zone 3 of one machine: API, sessions, policy lifecycle, stops, leases, the ledger's tree. */
+export class ControlPlane {
+  readonly #options: ControlPlaneOptions;
+  readonly #parts: Parts;
+  readonly #startedAt: string;
+  readonly #uplink: UplinkServer;
+  readonly #api: ApiServer;
+  readonly #heartbeat: ReturnType<typeof setInterval>;
+
+  private constructor(options: ControlPlaneOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#startedAt = timestamp(options.clock);
+    this.#uplink = new UplinkServer((stream) => parts.gateways.accept(stream));
+    this.#api = new ApiServer({
+      routes: this.#routes(),
+      caller: options.person,
+      idempotency: new Idempotency(options.store.idempotency, options.clock),
+      log: options.log,
+    });
+    this.#heartbeat = setInterval(() => this.#beat(), limits.heartbeatIntervalMs);
+  }
+
+  /** Resolves when the API answers. A supervisor that cannot be had is a warning then, not the end: `doctor` must run. */
+  static async open(options: ControlPlaneOptions): Promise<ControlPlane> {
+    const plane = new ControlPlane(options, await createParts(options));
+    await plane.#listen();
+    return plane;
+  }
+
+  /** Ends everything: sandboxes, gateways, supervisor, and the records of it. Stores and ledger are the caller's. */
+  async close(): Promise<void> {
+    const { sessions, link, registry, recorder, gateways, integrator, tenant } = this.#parts;
+    const { log, person } = this.#options;
+    const quietly = (what: string) => (error: unknown) => log.fault(what, error);
+    sessions.close();
+    clearInterval(this.#heartbeat);
+    await link.shutdown().catch(quietly('supervisor shutdown'));
+    link[Symbol.dispose]();
+    await sessions.endAll('cordond was shut down').catch(quietly('sessions at shutdown'));
+    await recorder.admin(person, 'shutdown', { sessions: registry.size }).catch(quietly('shutdown record'));
+    gateways[Symbol.dispose]();
+    tenant[Symbol.dispose]();
+    await this.#uplink[Symbol.asyncDispose]();
+    await this.#api[Symbol.asyncDispose]();
+    await integrator[Symbol.asyncDispose]().catch(quietly('ledger at shutdown'));
+    await recorder[Symbol.asyncDispose]().catch(quietly('journal at shutdown'));
+  }
+
+  async #listen(): Promise<void> {
+    const { sockets, log } = this.#options;
+    const { link, tenant, gateways, recovered, recorder } = this.#parts;
+    await this.#uplink.listen(sockets.control);
+    tenant.follow(() => gateways.pushTenant());
+    await link.ensure().catch((error: unknown) => log.fault('supervisor', error));
+    const data = {
+      role: 'control',
+      pid: this.#options.pid,
+      recovered: recovered.slice(0, 32),
+      overrides: this.#options.overrides(),
+    };
+    await recorder.record({ type: 'recovery', session: null, data }, 'os');
+    await this.#api.listen(sockets.api);
+    log.info(`ready: ${sockets.api}`);
+  }
+
+  #routes(): Route[] {
+    const { store, engine, tree, publicKey, secrets, sockets, version } = this.#options;
+    const { sessions, proposals, registry, feed, stops, decisions, tenant, integrator, recorder, link } = this.#parts;
+    const explainer = new Explainer({
+      engine,
+      decisions,
+      sessions: store.sessions,
+      generation: (number) => tenant.generation(number),
+    });
+    const routes = [
+      ...daemonRoutes({
+        version,
+        status: () => this.#status(),
+        probe: () => link.call('probe', null, limits.apiHandlerTimeoutMs),
+        shutdown: (by) => {
+          this.#options.log.info(`shutdown asked for by ${by}`);
+          this.#options.shutdownRequested();
+        },
+      }),
+      ...sessionRoutes({ sessions, proposals, store: store.sessions, registry, feed, streamSocket: sockets.stream }),
+      ...stopRoutes(stops, store.stops),
+      ...decisionRoutes(decisions, explainer),
+      ...policyRoutes({ engine, tenant, sessions }),
+      ...secretRoutes(secrets, recorder),
+      ...ledgerRoutes({ tree, integrator, decisions, publicKey }),
+    ];
+    return [...routes, openApiRoute(routes, version)];
+  }
+
+  async #status(): Promise<Status> {
+    const { link, registry, gateways, states, recovered } = this.#parts;
+    const { tree, version, pid, home } = this.#options;
+    const alive = registry.all();
+    return {
+      version,
+      pid,
+      startedAt: this.#startedAt,
+      home,
+      roles: [
+        { role: 'control', pid, state: 'running', restarts: 0 },
+        { role: 'supervisor', pid: link.state?.pid ?? 0, state: link.state === null ? 'down' : 'running', restarts: 0 },
+        ...states.roles(gateways),
+      ],
+      sessions: {
+        running: alive.filter((session) => session.state !== 'frozen').length,
+        frozen: alive.filter((session) => session.state === 'frozen').length,
+      },
+      ledger: { size: tree.head.size, root: tree.head.root, at: tree.head.at },
+      recovered: recovered.slice(-limits.recoveredWordsMax),
+      warnings: this.#warnings(),
+    };
+  }
+
+  #warnings(): string[] {
+    const { overrides } = this.#options;
+    const { link, tenant, integrator, table, recorder } = this.#parts;
+    return [
+      ...overrides(),
+      ...(link.state === null ? ['no supervisor: nothing can start'] : []),
+      ...(recorder.failure === null ? [] : [`the ledger cannot be written: ${recorder.failure.message}`]),
+      ...integrator.problems.map((problem) => `a journal cannot be read: ${problem}`),
+      ...tenant.problems.map(
+        (problem) =>
+          `policy ${problem.file}:${problem.line ?? '?'}: ${problem.message}; generation ${tenant.current.generation} stays in force`,
+      ),
+      ...table.active
+        .filter((stop) => !('session' in stop.scope))
+        .map(
+          (stop) => `${'agent' in stop.scope ? `agent ${stop.scope.agent}` : 'everything'} is stopped since ${stop.at}`,
+        ),
+    ];
+  }
+
+  /** That we live and what we see; a silent minute in the ledger is a finding of the verifier. */
+  #beat(): void {
+    const { recorder, registry, gateways } = this.#parts;
+    const data = { sessions: registry.size, gateways: gateways.connected.length };
+    this.#renewAuthority().catch((error: unknown) => this.#options.log.fault('interception CA', error));
+    recorder
+      .record({ type: 'heartbeat', session: null, data }, 'os')
+      .catch((error: unknown) => this.#options.log.fault('heartbeat', error));
+  }
+
+  async #renewAuthority(): Promise<void> {
+    const { authority, log } = this.#options;
+    const { sessions, gateways } = this.#parts;
+    if (!authority.due || !sessions.idle) return;
+    await sessions.quiesce(() => authority.renew());
+    gateways.reset();
+    log.info('the interception CA was renewed');
+  }
+}

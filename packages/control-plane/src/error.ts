@@ -1,0 +1,58 @@
+import { CordonError } from '@cordon/protocol';
+
+/** Every way in which the API says no, with the HTTP status that goes with it. */
+export const statuses = {
+  'request-invalid': 400,
+  'not-found': 404,
+  'method-not-allowed': 405,
+  'session-ended': 409,
+  'session-stopped': 409,
+  'stop-permanent': 409,
+  conflict: 409,
+  'etag-mismatch': 412,
+  'body-too-large': 413,
+  'media-type': 415,
+  'idempotency-mismatch': 422,
+  'policy-invalid': 422,
+  'profile-unknown': 422,
+  'profile-invalid': 422,
+  'command-not-found': 422,
+  'workspace-invalid': 422,
+  'driver-unavailable': 422,
+  'tenant-unknown': 422,
+  'secret-unknown': 422,
+  'secret-misplaced': 422,
+  'upgrade-required': 426,
+  'too-many-sessions': 429,
+  internal: 500,
+  busy: 503,
+  'supervisor-unavailable': 503,
+  'gateway-unavailable': 503,
+  'start-failed': 503,
+  'ledger-unavailable': 503,
+  'shutting-down': 503,
+  // Start-up only; they never reach a client.
+  'route-invalid': 500,
+  'already-running': 500,
+  'state-unusable': 500,
+} as const;
+export type ControlErrorCode = keyof typeof statuses;
+
+/** An answer for the person who asked: it may be read as it is and says what to do next. */
+export function refusal(
+  code: ControlErrorCode,
+  message: string,
+  nextSteps: readonly string[] = [],
+  cause?: unknown,
+): CordonError<ControlErrorCode> {
+  return new CordonError(code, message, { expose: true, nextSteps, ...(cause === undefined ? {} : { cause }) });
+}
+
+/** A fault of ours: the client reads only the code. */
+export function fault(code: ControlErrorCode, message: string, cause?: unknown): CordonError<ControlErrorCode> {
+  return new CordonError(code, message, cause === undefined ? {} : { cause });
+}
+
+export function isControlCode(code: string): code is ControlErrorCode {
+  return Object.hasOwn(statuses, code);
+}

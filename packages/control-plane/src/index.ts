@@ -1,0 +1,14 @@
+export type { ApiAnswer, ApiEvent, ApiRequest, JsonRoute, Route, RouteLimits, UpgradeRoute } from './api/route.ts';
+export { checkRoutes } from './api/route.ts';
+export { type CordonFile, cordonFile } from './config/cordon-file.ts';
+export { type FileProblem, type ReadFile, readYaml } from './config/document.ts';
+export { ControlPlane } from './control-plane.ts';
+export type { SocketPaths, SupervisorSource } from './daemon.ts';
+export type { ControlErrorCode } from './error.ts';
+export type { HostFiles } from './files.ts';
+export { limits as controlPlaneLimits } from './limits.ts';
+export { createLog, describe, type Log } from './log.ts';
+export type { AuthoritySource, ControlPlaneOptions } from './options.ts';
+export { type LoadedProfile, loadProfiles, type ParsedProfile, Profiles, parseProfile } from './profile/load.ts';
+export { type Profile, profileFile } from './profile/schema.ts';
+export { connectSocket, isNobody } from './supervisor/socket.ts';

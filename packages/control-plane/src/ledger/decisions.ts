@@ -1,0 +1,135 @@
+import type { JournalArchive } from '@cordon/ledger';
+import type { Decision, Outcome } from '@cordon/protocol';
+import type { DecisionIndex, StoredDecision } from '@cordon/store';
+import { refusal } from '../error.ts';
+import { type DecisionBody, parseBody, toDecision } from './decision-row.ts';
+
+export interface DecisionFilter {
+  readonly session?: string | undefined;
+  readonly agent?: string | undefined;
+  readonly outcome?: readonly Outcome[] | undefined;
+}
+
+export interface DecisionPage {
+  readonly decisions: Decision[];
+  readonly next: string | null;
+}
+
+type Listener = (attempts: readonly string[]) => void;
+
+/** Decisions as people read them: the index finds them, the journal's kept bodies give method and path. */
+export class Decisions {
+  readonly #index: DecisionIndex;
+  readonly #archive: JournalArchive;
+  readonly #listeners = new Set<Listener>();
+
+  readonly #catchUp: () => Promise<void>;
+
+  /** `catchUp` brings into the index whatever the journals hold by now. */
+  constructor(index: DecisionIndex, archive: JournalArchive, catchUp: () => Promise<void>) {
+    this.#index = index;
+    this.#archive = archive;
+    this.#catchUp = catchUp;
+  }
+
+  /** Called by the integrator for what it just indexed. */
+  announce(attempts: readonly string[]): void {
+    for (const listener of this.#listeners) listener(attempts);
+  }
+
+  async list(
+    filter: DecisionFilter,
+    page: { cursor?: string | undefined; limit: number; order: 'asc' | 'desc' },
+  ): Promise<DecisionPage> {
+    await this.#catchUp();
+    const { items, next } = await this.#index.list({ ...filterOf(filter), ...page });
+    return { decisions: items.map((row) => toDecision(row, this.bodyOf(row))), next };
+  }
+
+  /** @throws CordonError `not-found` */
+  async get(attempt: string): Promise<{ row: StoredDecision; body: DecisionBody; decision: Decision }> {
+    await this.#catchUp();
+    const row = await this.#index.get(attempt);
+    if (row === null) throw refusal('not-found', `no decision ${attempt}`, ['cordon logs SESSION']);
+    const body = this.bodyOf(row);
+    return { row, body, decision: toDecision(row, body) };
+  }
+
+  /**
+   * Every decision from `cursor` on, then each new one, and each again when its outcome is known. Ends with `signal`.
+   * What changes while the past is read is announced as well: a reader may see a decision twice, never not at all.
+   */
+  async *follow(
+    filter: DecisionFilter,
+    cursor: string | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ cursor: string; decision: Decision }> {
+    const fresh = new Set<string>();
+    let wake: (() => void) | null = null;
+    const listener: Listener = (attempts) => {
+      for (const attempt of attempts) fresh.add(attempt);
+      wake?.();
+    };
+    const onAbort = () => wake?.();
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#listeners.add(listener);
+    try {
+      if (cursor !== null) yield* this.#past(filter, cursor, signal);
+      while (!signal.aborted) {
+        const attempts = [...fresh];
+        fresh.clear();
+        for (const attempt of attempts) {
+          const row = await this.#index.get(attempt);
+          if (row === null || !matches(row, filter)) continue;
+          yield { cursor: row.cursor, decision: toDecision(row, this.bodyOf(row)) };
+        }
+        if (fresh.size === 0 && !signal.aborted) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          wake = null;
+        }
+      }
+    } finally {
+      this.#listeners.delete(listener);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  bodyOf(row: StoredDecision): DecisionBody {
+    try {
+      const at = { writer: row.writer, segment: row.segment, offset: row.offset };
+      const { entry } = this.#archive.entry(at);
+      return parseBody(entry.seal === null ? null : this.#archive.body(at, entry.seal));
+    } catch {
+      // The verifier is who says that a body is missing; a list of decisions still shows the rest.
+      return parseBody(null);
+    }
+  }
+
+  async *#past(
+    filter: DecisionFilter,
+    from: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ cursor: string; decision: Decision }> {
+    let cursor: string | null = from;
+    while (cursor !== null && !signal.aborted) {
+      const { items, next } = await this.#index.list({ ...filterOf(filter), cursor, limit: 200, order: 'asc' });
+      for (const row of items) yield { cursor: row.cursor, decision: toDecision(row, this.bodyOf(row)) };
+      cursor = items.length === 0 ? null : next;
+    }
+  }
+}
+
+function matches(row: StoredDecision, filter: DecisionFilter): boolean {
+  return (
+    (filter.session === undefined || row.session === filter.session) &&
+    (filter.agent === undefined || row.agent === filter.agent) &&
+    (filter.outcome === undefined || filter.outcome.includes(row.outcome))
+  );
+}
+
+/** A query may carry more than the filter; the index takes nothing that it does not know. */
+function filterOf({ session, agent, outcome }: DecisionFilter): DecisionFilter {
+  return { session, agent, outcome };
+}

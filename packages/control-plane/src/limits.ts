@@ -1,0 +1,59 @@
+/** Limits of the control plane. Each names its unit; `docs/limits.md` says who owns it and how it ends. */
+export const limits = {
+  /** Open connections on the API socket; more are closed at once. */
+  apiConnectionsMax: 512,
+  /** Requests of one route that run at the same time, unless the route says otherwise; more: 503 `busy`. */
+  apiRouteConcurrentMax: 64,
+  apiHeadBytesMax: 16 * 1024,
+  apiHeadersMax: 64,
+  /** A request's head and body must have come by then. */
+  apiRequestTimeoutMs: 30_000,
+  apiKeepAliveMs: 65_000,
+  apiHandlerTimeoutMs: 120_000,
+  pageItemsDefault: 100,
+  pageItemsMax: 500,
+  cursorCharsMax: 256,
+  eventStreamsMax: 64,
+  eventKeepAliveMs: 15_000,
+  /** Bytes that a slow reader of events may leave unread; then its stream is closed and it resumes by cursor. */
+  eventBacklogBytesMax: 4 * 1024 * 1024,
+  attachStreamsMax: 256,
+  idempotencyKeyCharsMax: 128,
+  idempotencyKeptMs: 24 * 3600_000,
+  /** A profile, a cordon.yaml or a policy file. */
+  configFileBytesMax: 256 * 1024,
+  profilesMax: 64,
+  policyFilesMax: 256,
+  /** Of all files of a tenant together: a generation is recorded whole. */
+  policyBytesMax: 256 * 1024,
+  /** Wait for further changes of the same folder before it is read again. */
+  policyReloadDelayMs: 50,
+  sessionsAliveMax: 256,
+  sessionGrantsMax: 256,
+  sessionSecretsMax: 64,
+  sessionHostNamesMax: 256,
+  interpreterDepthMax: 4,
+  supervisorStartTimeoutMs: 45_000,
+  supervisorStopTimeoutMs: 20_000,
+  supervisorHelloTimeoutMs: 5000,
+  supervisorRetryMs: 100,
+  supervisorRetryMaxMs: 2000,
+  gatewayPushTimeoutMs: 5000,
+  /** A gateway denies when it has not heard from us for this long (issue: 15 s); a beat is sent three times in it. */
+  gatewayLeaseMs: 15_000,
+  uplinkConnectionsMax: 16,
+  secretLeaseMs: 300_000,
+  /** How long the answer to a kill waits for the sessions' ends to be recorded as well. */
+  stopEndWaitMs: 2000,
+  /** Between two tries to open a journal that failed. */
+  journalReopenMs: 1000,
+  /** At least so often the journals are followed into the tree. */
+  integrateIntervalMs: 1000,
+  /** After a word that one has grown; several such words are one run. */
+  integrateDelayMs: 200,
+  heartbeatIntervalMs: 10_000,
+  /** Lines about what was recovered that `status` shows; the ledger has all. */
+  recoveredWordsMax: 100,
+  /** Files of tests and cases in one `policy test`. */
+  policyTestCasesMax: 1000,
+} as const;

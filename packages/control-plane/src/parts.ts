@@ -1,0 +1,147 @@
+import { JournalArchive } from '@cordon/ledger';
+import { GatewayStates } from './daemon.ts';
+import { Decisions } from './ledger/decisions.ts';
+import { Integrator } from './ledger/integrator.ts';
+import { Recorder } from './ledger/recorder.ts';
+import type { ControlPlaneOptions } from './options.ts';
+import { TenantPolicies } from './policy/tenant.ts';
+import { SessionFeed } from './sessions/feed.ts';
+import { Proposals } from './sessions/proposals.ts';
+import { SessionRegistry } from './sessions/registry.ts';
+import { type SessionBackends, Sessions } from './sessions/sessions.ts';
+import { Stops } from './stops/stops.ts';
+import { StopTable } from './stops/table.ts';
+import { supervisorEvents } from './supervisor/events.ts';
+import { SupervisorLink, type SupervisorState } from './supervisor/link.ts';
+import { Gateways } from './uplink/gateways.ts';
+import { leaseSecret } from './uplink/leases.ts';
+
+/** What is known and recorded: files, database and ledger, opened; nothing acts yet. */
+interface Records {
+  readonly recorder: Recorder;
+  readonly integrator: Integrator;
+  readonly decisions: Decisions;
+  readonly tenant: TenantPolicies;
+  readonly registry: SessionRegistry;
+  readonly table: StopTable;
+  readonly states: GatewayStates;
+  readonly feed: SessionFeed;
+  readonly recovered: string[];
+}
+
+/** The parts of a control plane, each made from those before it. */
+export interface Parts extends Records {
+  readonly gateways: Gateways;
+  readonly link: SupervisorLink;
+  readonly sessions: Sessions;
+  readonly proposals: Proposals;
+  readonly stops: Stops;
+}
+
+export async function createParts(options: ControlPlaneOptions): Promise<Parts> {
+  const records = await openRecords(options);
+  const gateways = createGateways(options, records);
+  // Each names the other: a session's start calls the supervisor, and the supervisor's events end sessions.
+  const link: SupervisorLink = createLink(options, records, () => ({ sessions, stops }));
+  const supervisor: SessionBackends['supervisor'] = (method, params, timeoutMs) => link.call(method, params, timeoutMs);
+  const sessions = createSessions(options, records, {
+    supervisor,
+    pushSession: (id) => gateways.pushSession(id),
+    closeSession: (id) => gateways.closeSession(id),
+  });
+  const { clock, random, log, store } = options;
+  const { table, registry, recorder } = records;
+  const stops = new Stops({
+    ...{ table, registry, recorder, clock, random, log, supervisor },
+    store: store.stops,
+    settings: store.settings,
+    stopAtGateway: (session, stopped) => gateways.stopSession(session, stopped),
+    setState: (session, state) => sessions.setState(session, state),
+  });
+  return { ...records, gateways, link, sessions, stops, proposals: new Proposals(sessions, recorder, supervisor) };
+}
+
+async function openRecords(options: ControlPlaneOptions): Promise<Records> {
+  const { store, tree, journals, engine, files, clock, log } = options;
+  const decisions = new Decisions(store.decisions, new JournalArchive(journals), () => integrator.run());
+  const integrator: Integrator = await Integrator.open({
+    ...{ tree, journals, store, log },
+    indexed: (attempts) => decisions.announce(attempts),
+  });
+  const recorder = await Recorder.open({ open: options.openJournal, kick: () => integrator.kick(), log });
+  const tenant = await TenantPolicies.open({
+    ...{ engine, store, files, recorder, clock, log },
+    tenant: options.tenant,
+    directory: options.policyDirectory,
+  });
+  return {
+    ...{ recorder, integrator, decisions, tenant },
+    registry: await SessionRegistry.open(store.sessions),
+    table: new StopTable(await store.stops.active()),
+    states: new GatewayStates(),
+    feed: new SessionFeed(),
+    recovered: recoveredWords(recorder),
+  };
+}
+
+function createGateways(options: ControlPlaneOptions, records: Records): Gateways {
+  const { tenant, registry, table, recorder, integrator } = records;
+  const { secrets, clock } = options;
+  return new Gateways(
+    {
+      tenant: options.tenant,
+      tenantPolicy: () => tenant.current,
+      sessions: () => registry.ids(),
+      sessionPolicy: (session) => registry.policyOf(session),
+      authority: () => options.authority.current(),
+      lease: (params) => leaseSecret(params, { secrets, registry, stops: table, recorder, clock }),
+      kick: () => integrator.kick(),
+    },
+    options.log,
+  );
+}
+
+function createLink(
+  options: ControlPlaneOptions,
+  records: Records,
+  actors: () => { readonly sessions: Sessions; readonly stops: Stops },
+): SupervisorLink {
+  const { recorder, states, recovered } = records;
+  const { boot, clock, log, supervisor } = options;
+  return new SupervisorLink({
+    ...{ boot, clock, log },
+    connect: () => supervisor.connect(),
+    spawn: () => supervisor.spawn(),
+    events: supervisorEvents({ recorder, states, recovered, exited: (params) => actors().sessions.exited(params) }),
+    // Takes over what a supervisor runs: first the truth about sessions, then every stop that should hold.
+    connected: async (state: SupervisorState) => {
+      states.replace(state.gateways);
+      recovered.push(...(await actors().sessions.reconcile(state.sessions)));
+      await actors().stops.enforce();
+    },
+  });
+}
+
+function createSessions(options: ControlPlaneOptions, records: Records, backends: SessionBackends): Sessions {
+  const { engine, profiles, files, clock, random, person, nodeProgram, ownFolders, log } = options;
+  const { registry, table, recorder, feed, tenant } = records;
+  return new Sessions({
+    plan: {
+      ...{ engine, profiles, files, clock, random, person, nodeProgram, ownFolders },
+      caCertificate: () => options.authority.current().certificate,
+    },
+    ...{ registry, recorder, feed, backends, clock, random, log },
+    store: options.store.sessions,
+    stops: table,
+    overrides: options.overrides,
+    tenantPolicy: () => ({ generation: tenant.current.generation, digest: tenant.digest }),
+  });
+}
+
+function recoveredWords({ recovery }: Recorder): string[] {
+  if (recovery === null) return [];
+  const words = [`ledger: reopened after entry ${recovery.wseq}`];
+  if (recovery.inDoubt.length > 0) words.push(`ledger: ${recovery.inDoubt.length} effects in doubt`);
+  for (const cut of recovery.cuts) words.push(`ledger: ${cut.bytes} torn bytes of ${cut.file} set aside (${cut.why})`);
+  return words;
+}

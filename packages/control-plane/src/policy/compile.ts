@@ -1,0 +1,78 @@
+import { checkPolicyText, compileLayer, coreCeiling, type Engine, mergeLayer, openTenant } from '@cordon/policy';
+import type { LayerSource, OriginRule, RecordValue, TenantPolicy } from '@cordon/protocol';
+import { type Digest, digestRecord } from '@cordon/protocol/digest';
+import { type FileProblem, readYaml } from '../config/document.ts';
+import { compileEntries } from '../config/grants.ts';
+import { tenantFile } from './tenant-file.ts';
+
+export interface SourceFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface TenantLayers {
+  readonly layers: readonly LayerSource[];
+  readonly origins: readonly OriginRule[];
+  readonly digest: Digest;
+}
+
+export type CompiledTenant =
+  | { readonly ok: true; readonly layers: TenantLayers; readonly policies: number }
+  | { readonly ok: false; readonly problems: readonly FileProblem[] };
+
+/**
+ * The tenant's files, compiled and through the load gate. All or nothing: one bad file keeps the whole generation out,
+ * because what it would have forbidden is not known.
+ */
+export function compileTenant(engine: Engine, files: readonly SourceFile[]): CompiledTenant {
+  const problems: FileProblem[] = [];
+  const parts: Readonly<Record<string, string>>[] = [];
+  const origins: OriginRule[] = [];
+  let open = true;
+  for (const file of files) {
+    if (file.name.endsWith('.cedar')) {
+      const checked = checkPolicyText(engine, file, 'tenant');
+      problems.push(...checked.problems);
+      parts.push(checked.policies);
+      continue;
+    }
+    const read = readYaml(file.name, file.text, tenantFile);
+    if (!read.ok) {
+      problems.push(...read.problems);
+      continue;
+    }
+    open &&= read.value.default === 'allow';
+    const compiled = compileEntries({ layer: 'tenant', source: file.name, ...read.value, lineOf: read.lineOf });
+    if (compiled.ok) {
+      parts.push(compiled.compiled.policies);
+      origins.push(...compiled.compiled.origins);
+    } else {
+      problems.push(...compiled.problems);
+    }
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  const merged = mergeLayer('tenant', open ? [openTenant.policies, ...parts] : parts);
+  if (!merged.ok) return merged;
+  const { layer: tenant } = merged;
+  const gate = compileLayer(engine, tenant);
+  if (!gate.ok) return gate;
+  return {
+    ok: true,
+    layers: withDigest([coreCeiling, tenant], origins),
+    policies: parts.reduce((sum, part) => sum + Object.keys(part).length, 0),
+  };
+}
+
+/** Nothing is permitted: what a tenant gets whose files were bad before there ever was a good generation. */
+export function closedTenant(): TenantLayers {
+  return withDigest([coreCeiling, { name: 'tenant', policies: {} }], []);
+}
+
+function withDigest(layers: readonly LayerSource[], origins: readonly OriginRule[]): TenantLayers {
+  const record = { layers: layers.map((layer) => ({ ...layer })), origins: origins.map((origin) => ({ ...origin })) };
+  return { layers, origins, digest: digestRecord('bundle', record as unknown as RecordValue) };
+}
+
+export function toTenantPolicy(tenant: string, generation: number, layers: TenantLayers): TenantPolicy {
+  return { tenant, generation, layers: layers.layers, origins: layers.origins, expires: null };
+}

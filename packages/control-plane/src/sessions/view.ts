@@ -1,0 +1,25 @@
+import type { Session } from '@cordon/protocol';
+import type { StoredSession } from '@cordon/store';
+
+/** A session as the API shows it: its record without what only we need. */
+export function toSession(stored: StoredSession): Session {
+  const { sandbox } = stored;
+  return {
+    id: stored.id,
+    tenant: stored.tenant,
+    agent: stored.agent,
+    profile: stored.profile,
+    person: stored.person,
+    state: stored.state,
+    command: [...stored.command],
+    workspace: stored.workspace,
+    workspaceMode: stored.workspaceMode,
+    startedAt: stored.startedAt,
+    endedAt: stored.endedAt,
+    sandbox: sandbox === null ? null : { ...sandbox, layers: { ...sandbox.layers }, weaker: [...sandbox.weaker] },
+    exit: stored.exit,
+    decisions: { ...stored.decisions },
+    grants: [...stored.grants],
+    etag: stored.etag,
+  };
+}

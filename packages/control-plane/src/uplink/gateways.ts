@@ -1,0 +1,172 @@
+import {
+  Channel,
+  type ChannelStream,
+  CordonError,
+  type GatewayMethods,
+  type GatewayUplink,
+  type SessionPolicy,
+  type TenantPolicy,
+} from '@cordon/protocol';
+import { type ControlErrorCode, refusal } from '../error.ts';
+import { limits } from '../limits.ts';
+import type { Log } from '../log.ts';
+
+export interface Hello {
+  readonly boot: string;
+  readonly pid: number;
+  readonly writer: string;
+}
+
+/** What a gateway of this tenant must know, as it is now; asked anew for every gateway that says hello. */
+export interface GatewaySource {
+  readonly tenant: string;
+  tenantPolicy(): TenantPolicy;
+  /** Every session that is starting, running or frozen. */
+  sessions(): readonly string[];
+  /**
+   * As it is at this very moment; null once the session has ended.
+   * INVARIANT: read synchronously with each send, on a channel that keeps order, so that no stop is overtaken by an
+   * older policy that still says "not stopped".
+   */
+  sessionPolicy(session: string): SessionPolicy | null;
+  authority(): { readonly certificate: string; readonly key: string };
+  lease(params: GatewayUplink['lease']['params']): Promise<GatewayUplink['lease']['result']>;
+  /** The journal grew. */
+  kick(): void;
+}
+
+interface Connected {
+  readonly hello: Hello;
+  readonly channel: Channel<GatewayMethods, GatewayUplink>;
+}
+
+/**
+ * The gateways that are connected. Whatever changes is pushed to all of them and awaited: a change "is in force" only
+ * when every connected gateway said so; one that is cut off denies when its lease ends.
+ */
+export class Gateways implements Disposable {
+  readonly #source: GatewaySource;
+  readonly #log: Log;
+  readonly #connected = new Set<Connected>();
+  readonly #beats: ReturnType<typeof setInterval>;
+  #sequence = 0;
+
+  constructor(source: GatewaySource, log: Log) {
+    this.#source = source;
+    this.#log = log;
+    this.#beats = setInterval(() => this.#beat(), limits.gatewayLeaseMs / 3);
+  }
+
+  get connected(): readonly Hello[] {
+    return [...this.#connected].map(({ hello }) => hello);
+  }
+
+  accept(stream: ChannelStream): void {
+    let connected: Connected | null = null;
+    const channel: Channel<GatewayMethods, GatewayUplink> = new Channel<GatewayMethods, GatewayUplink>(stream, {
+      hello: (params) => {
+        if (connected !== null || params.tenant !== this.#source.tenant) {
+          throw new CordonError<ControlErrorCode>('tenant-unknown', `no tenant ${params.tenant} here`);
+        }
+        connected = { hello: { boot: params.boot, pid: params.pid, writer: params.writer }, channel };
+        this.#connected.add(connected);
+        const { certificate, key } = this.#source.authority();
+        // Its own task: everything below must follow the answer to hello, not overtake it.
+        const joined = connected;
+        setImmediate(() => void this.#bring(joined));
+        return { caCertificate: certificate, caKey: key, leaseMs: limits.gatewayLeaseMs };
+      },
+      lease: async (params) => {
+        if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
+        return await this.#source.lease(params);
+      },
+      head: () => {
+        this.#source.kick();
+        return null;
+      },
+    });
+    channel.onClose(() => {
+      if (connected !== null) this.#connected.delete(connected);
+    });
+  }
+
+  /** @throws CordonError `gateway-unavailable` when a connected gateway does not take it in time */
+  async pushTenant(): Promise<void> {
+    const policy = this.#source.tenantPolicy();
+    await this.#all((channel) => channel.call('tenant', policy, limits.gatewayPushTimeoutMs));
+  }
+
+  async pushSession(session: string): Promise<void> {
+    const policy = this.#source.sessionPolicy(session);
+    if (policy !== null) await this.#all((channel) => channel.call('session', policy, limits.gatewayPushTimeoutMs));
+  }
+
+  async stopSession(session: string, stopped: boolean): Promise<void> {
+    await this.#all((channel) => channel.call('session.stop', { session, stopped }, limits.gatewayPushTimeoutMs));
+  }
+
+  async closeSession(session: string): Promise<void> {
+    await this.#all((channel) => channel.call('session.close', { session }, limits.gatewayPushTimeoutMs));
+  }
+
+  /** Every gateway says hello again and gets everything anew, the CA included. */
+  reset(): void {
+    for (const { channel } of this.#connected) channel.close();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#beats);
+    this.reset();
+  }
+
+  async #all(call: (channel: Channel<GatewayMethods, GatewayUplink>) => Promise<unknown>): Promise<void> {
+    const results = await Promise.allSettled([...this.#connected].map(({ channel }) => call(channel)));
+    // A gateway that died meanwhile gets everything anew with its next hello, and decides nothing until then.
+    const failed = results.find((r) => r.status === 'rejected' && !isClosed(r.reason));
+    if (failed?.status === 'rejected') {
+      throw refusal('gateway-unavailable', 'a gateway did not take the change', ['cordon status'], failed.reason);
+    }
+  }
+
+  async #bring(gateway: Connected): Promise<void> {
+    try {
+      await gateway.channel.call('tenant', this.#source.tenantPolicy(), limits.gatewayPushTimeoutMs);
+      for (const session of this.#source.sessions()) {
+        const policy = this.#source.sessionPolicy(session);
+        if (policy !== null) await this.#bringSession(gateway, policy);
+      }
+      this.#send(gateway);
+    } catch (error: unknown) {
+      this.#log.fault('gateway: first policies', error);
+      gateway.channel.close();
+    }
+  }
+
+  /** A session whose policy the gateway does not take is denied there; the others are none the worse for it. */
+  async #bringSession(gateway: Connected, policy: SessionPolicy): Promise<void> {
+    try {
+      await gateway.channel.call('session', policy, limits.gatewayPushTimeoutMs);
+    } catch (error: unknown) {
+      if (gateway.channel.closed) throw error;
+      this.#log.fault(`gateway: policy of ${policy.session}`, error);
+    }
+  }
+
+  #beat(): void {
+    for (const gateway of this.#connected) this.#send(gateway);
+  }
+
+  #send(gateway: Connected): void {
+    this.#sequence += 1;
+    gateway.channel
+      .call('beat', { sequence: this.#sequence, leaseMs: limits.gatewayLeaseMs })
+      .catch((error: unknown) => {
+        // It answers nothing: cut it off, so that it denies when its lease ends and comes back with a new hello.
+        if (!isClosed(error)) gateway.channel.close();
+      });
+  }
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof CordonError && error.code === 'channel-closed';
+}

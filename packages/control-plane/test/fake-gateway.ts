@@ -1,0 +1,69 @@
+import { connect, type Socket } from 'node:net';
+import {
+  Channel,
+  type GatewayMethods,
+  type GatewayUplink,
+  type SessionPolicy,
+  type TenantPolicy,
+} from '@cordon/protocol';
+
+/** Says hello as a gateway does and keeps what it is told; it decides nothing. */
+export class FakeGateway implements AsyncDisposable {
+  readonly tenants: TenantPolicy[] = [];
+  readonly sessions = new Map<string, SessionPolicy>();
+  readonly stops: Array<{ session: string; stopped: boolean }> = [];
+  readonly closed: string[] = [];
+  beats = 0;
+  answer: GatewayUplink['hello']['result'] | null = null;
+  readonly channel: Channel<GatewayUplink, GatewayMethods>;
+  readonly #socket: Socket;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.channel = new Channel<GatewayUplink, GatewayMethods>(socket, {
+      tenant: (policy) => {
+        this.tenants.push(policy);
+        return { digest: 'sha256:0' };
+      },
+      session: (policy) => {
+        this.sessions.set(policy.session, policy);
+        return { digest: 'sha256:0' };
+      },
+      'session.stop': (params) => {
+        this.stops.push(params);
+        return null;
+      },
+      'session.close': ({ session }) => {
+        this.closed.push(session);
+        return null;
+      },
+      beat: ({ sequence }) => {
+        this.beats += 1;
+        return { sequence };
+      },
+    });
+  }
+
+  static async connect(path: string, tenant = 'local'): Promise<FakeGateway> {
+    const socket = connect({ path });
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    const gateway = new FakeGateway(socket);
+    const hello = { boot: 'bot_gw', pid: 4243, tenant, writer: 'gw', sessions: [] };
+    gateway.answer = await gateway.channel.call('hello', hello).catch((error: unknown) => {
+      socket.destroy();
+      throw error;
+    });
+    while (gateway.beats === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    return gateway;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#socket.closed) return;
+    const closed = new Promise((resolve) => this.#socket.once('close', resolve));
+    this.channel.close();
+    await closed;
+  }
+}

@@ -1,0 +1,332 @@
+import path from 'node:path';
+import { type Journal, nodeFiles, openJournal, verifyLedger, verifyProof } from '@cordon/ledger';
+import { authorize, createFacts, createSnapshot, noApproval } from '@cordon/policy';
+import { canonicalize, createId, type Intent, type RecordValue, systemClock, systemRandom } from '@cordon/protocol';
+import { describe, expect, test } from 'vitest';
+import { FakeGateway } from './fake-gateway.ts';
+import { Harness, testEngine, until } from './harness.ts';
+
+/** Writes what a gateway writes: a real decision by the policy that it was given, then the outcome. */
+class WritingGateway implements AsyncDisposable {
+  readonly #engine = testEngine();
+  readonly gateway: FakeGateway;
+  readonly journal: Journal;
+
+  private constructor(gateway: FakeGateway, journal: Journal) {
+    this.gateway = gateway;
+    this.journal = journal;
+  }
+
+  static async open(harness: Harness): Promise<WritingGateway> {
+    const gateway = await FakeGateway.connect(harness.controlSocket);
+    const directory = path.join(harness.home, 'journal/local');
+    const journal = await openJournal({ directory, tenant: 'local', writer: 'gw', clock: systemClock });
+    return new WritingGateway(gateway, journal);
+  }
+
+  async decide(session: string, host: string, requestPath: string): Promise<string> {
+    const policy = await until(() => this.gateway.sessions.get(session));
+    const tenant = await until(() => this.gateway.tenants.at(-1));
+    const made = createSnapshot(this.#engine, tenant, policy);
+    if (!made.ok) throw new TypeError(JSON.stringify(made.problems));
+    const attempt = createId('attempt', systemClock, systemRandom);
+    const intent: Intent = {
+      v: 'intent/1',
+      tenant: 'local',
+      session,
+      agent: policy.agent,
+      chain: policy.chain,
+      salt: policy.salt,
+      action: 'http.request',
+      resource: `https://${host}:443`,
+      args: { method: 'GET', path: requestPath, query: [], headers: [] },
+      payload: { sha256: `sha256:${'0'.repeat(64)}`, bytes: 0, kind: 'none' },
+    };
+    const now = systemClock.now();
+    const facts = createFacts(intent, {
+      attempt,
+      at: new Date(now).toISOString(),
+      freshUntil: new Date(now + 15_000).toISOString(),
+      live: true,
+    });
+    const decision = authorize(made.snapshot, made.snapshot.principal, intent, facts, noApproval);
+    const { record } = decision;
+    const body = {
+      intent: intent as unknown as RecordValue,
+      facts: facts as unknown as RecordValue,
+      decision: { ...record } as unknown as RecordValue,
+      next: decision.nextSteps,
+    };
+    const data = {
+      attempt,
+      decision: decision.digest,
+      outcome: record.outcome,
+      code: record.code,
+      agent: policy.agent,
+      action: intent.action,
+      resource: intent.resource,
+      intent: record.intent,
+      generation: record.policy.generation,
+      revision: record.policy.revision,
+    };
+    await this.journal.append({ session, type: 'decision', data, body: canonicalize(body) }, 'os');
+    this.gateway.channel.send('head', { writer: 'gw', wseq: this.journal.head.wseq, leaf: this.journal.head.leaf });
+    return attempt;
+  }
+
+  async finish(session: string, attempt: string): Promise<void> {
+    await this.journal.appendTogether([{ session, type: 'start', data: { attempt } }], 'os');
+    await this.journal.append(
+      { session, type: 'outcome', data: { attempt, status: 204, bytesIn: 5, bytesOut: 7 } },
+      'os',
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gateway[Symbol.asyncDispose]();
+    await this.journal.close();
+  }
+}
+
+const robot = (harness: Harness) =>
+  harness.post('/v1/sessions', harness.order({ profile: 'robot', allow: ['docs.example.com'] }));
+
+describe('decisions', () => {
+  test('are found, counted, explained and proved, with method and path from what was kept', async () => {
+    await using harness = await Harness.start();
+    await using gateway = await WritingGateway.open(harness);
+    const { id } = (await robot(harness)).json;
+    const allowed = await gateway.decide(id, 'docs.example.com', '/guide');
+    await gateway.finish(id, allowed);
+    const denied = await gateway.decide(id, 'evil.example.com', '/drop');
+
+    const page = await harness.get(`/v1/decisions?session=${id}&order=asc`);
+    expect(page.json.decisions).toMatchObject([
+      {
+        attempt: allowed,
+        outcome: 'allow',
+        summary: 'GET https://docs.example.com/guide',
+        status: 204,
+        bytesIn: 5,
+        bytesOut: 7,
+        generation: 1,
+        revision: 1,
+      },
+      {
+        attempt: denied,
+        outcome: 'deny',
+        code: 'no-grant',
+        summary: 'GET https://evil.example.com/drop',
+        status: null,
+      },
+    ]);
+    expect(page.json.decisions[1].next.join()).toContain('--allow evil.example.com/drop');
+    expect((await harness.get('/v1/decisions?outcome=deny')).json.decisions).toHaveLength(1);
+    expect((await harness.get('/v1/decisions?agent=nobody')).json.decisions).toEqual([]);
+    expect((await harness.get(`/v1/sessions/${id}`)).json.decisions).toEqual({ allow: 1, deny: 1 });
+
+    const explained = await harness.get(`/v1/decisions/${allowed}`);
+    expect(explained.json.layers.find((layer: { layer: string }) => layer.layer === 'session').permits).toHaveLength(1);
+    expect(explained.json.intent.args.path).toBe('/guide');
+    const [policy] = Object.entries(explained.json.policies as Record<string, string>).filter(([name]) =>
+      name.startsWith('session/--allow'),
+    );
+    expect(policy?.[1]).toContain('docs.example.com');
+
+    const key = (await harness.get('/v1/ledger/key')).json.publicKey;
+    const proof = (await harness.get(`/v1/ledger/proof?attempt=${denied}`)).json;
+    expect(verifyProof(proof, key)).toMatchObject({ ok: true });
+    const bent = { ...proof, entry: { ...proof.entry, data: { ...proof.entry.data, outcome: 'allow' } } };
+    expect(verifyProof(bent, key)).toMatchObject({ ok: false });
+    expect((await harness.get('/v1/ledger/checkpoint')).json.checkpoint).toContain('local.test/ledger');
+  });
+
+  test('are explained by the policy of their time, not by that of today', async () => {
+    await using harness = await Harness.start();
+    await using gateway = await WritingGateway.open(harness);
+    const { id } = (await robot(harness)).json;
+    const attempt = await gateway.decide(id, 'docs.example.com', '/');
+    harness.policyFile(
+      'later.cedar',
+      '@id("later") forbid (principal, action, resource in Cordon::Domain::"example.com");\n',
+    );
+    await until(async () => (await harness.get('/v1/policy')).json.generation === 2);
+    const { json } = await harness.get(`/v1/decisions/${attempt}`);
+    expect(json.decision).toMatchObject({ outcome: 'allow', generation: 1 });
+    expect(json.layers.every((layer: { forbids: string[] }) => layer.forbids.length === 0)).toBe(true);
+  });
+
+  test('stream to whoever follows, and a reader resumes where it was cut', async () => {
+    await using harness = await Harness.start();
+    await using gateway = await WritingGateway.open(harness);
+    const { id } = (await robot(harness)).json;
+    const first = await gateway.decide(id, 'docs.example.com', '/1');
+    await harness.get('/v1/decisions');
+    const cut = new AbortController();
+    const seen: string[] = [];
+    let last = '';
+    const stream = harness.events(`/v1/decisions?follow=true&session=${id}&since=start`, cut.signal);
+    for await (const event of stream) {
+      seen.push(String(event.data['attempt']));
+      last = event.id;
+      if (seen.length === 1) void gateway.decide(id, 'docs.example.com', '/2');
+      if (seen.length === 2) cut.abort();
+    }
+    expect(seen[0]).toBe(first);
+    // While nobody reads: one of this session, one of another, which the filter leaves out.
+    const missed = await gateway.decide(id, 'evil.example.com', '/3');
+    const { id: other } = (await robot(harness)).json;
+    await gateway.decide(other, 'docs.example.com', '/4');
+    const again = new AbortController();
+    for await (const event of harness.events(`/v1/decisions?follow=true&session=${id}`, again.signal, {
+      'last-event-id': last,
+    })) {
+      expect(event.data['attempt']).toBe(missed);
+      again.abort();
+    }
+    const bad = await harness.get('/v1/decisions?follow=true', { 'last-event-id': 'nonsense' });
+    expect([bad.status, bad.json.code]).toEqual([400, 'request-invalid']);
+  });
+
+  test('an index that was lost is built again from the ledger, which verifies', async () => {
+    await using harness = await Harness.start();
+    const attempts: string[] = [];
+    {
+      await using gateway = await WritingGateway.open(harness);
+      const { id } = (await robot(harness)).json;
+      for (let i = 0; i < 5; i++) attempts.push(await gateway.decide(id, 'docs.example.com', `/${i}`));
+      await harness.get('/v1/decisions');
+    }
+    await harness.close();
+    harness.loseDatabase();
+    await harness.open();
+    const page = await harness.get('/v1/decisions?order=asc');
+    expect(page.json.decisions.map((decision: { attempt: string }) => decision.attempt)).toEqual(attempts);
+    const proof = await harness.get(`/v1/ledger/proof?attempt=${attempts[3]}`);
+    expect(proof.json.entry.data.attempt).toBe(attempts[3]);
+    const key = (await harness.get('/v1/ledger/key')).json.publicKey;
+    await harness.close();
+    const report = verifyLedger({
+      journals: path.join(harness.home, 'journal/local'),
+      tree: path.join(harness.home, 'tree/local'),
+      verifierKey: key,
+    });
+    expect(report.parts.flatMap((part) => part.failures)).toEqual([]);
+    expect(report.ok).toBe(true);
+  });
+
+  test('sessions stream as well', async () => {
+    await using harness = await Harness.start();
+    const { id } = (await robot(harness)).json;
+    const end = new AbortController();
+    const states: unknown[] = [];
+    for await (const event of harness.events('/v1/sessions?follow=true', end.signal)) {
+      expect(event.data['id']).toBe(id);
+      states.push(event.data['state']);
+      if (states.length === 1) void harness.supervisor.end(id);
+      if (event.data['state'] === 'ended') end.abort();
+    }
+    expect(states[0]).toBe('running');
+  });
+});
+
+describe('a full disk', () => {
+  test('lets nothing new start, saves nobody from a stop, and is over when there is room again', async () => {
+    await using harness = await Harness.start();
+    await harness.close();
+    let full = false;
+    harness.journalFiles = {
+      ...nodeFiles,
+      write: (fd, buffers) => {
+        if (full) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+        return nodeFiles.write(fd, buffers);
+      },
+    };
+    await harness.open();
+    const { id } = (await robot(harness)).json;
+    full = true;
+    const refused = await robot(harness);
+    expect([refused.status, refused.json.code]).toEqual([503, 'ledger-unavailable']);
+    expect(harness.supervisor.orders).toHaveLength(1);
+    expect((await harness.get('/v1/status')).json.warnings.join()).toContain('the ledger cannot be written');
+    const stop = await harness.post('/v1/stops', { scope: { session: id }, strength: 'freeze', reason: 'now' });
+    expect([stop.status, stop.json.code]).toEqual([503, 'ledger-unavailable']);
+    expect(stop.json.detail).toContain('was carried out');
+    expect(harness.supervisor.sessions.get(id)?.state).toBe('frozen');
+    // What cannot be recorded is not lifted, and no secret leaves.
+    expect((await harness.post('/v1/lifts', { scope: { session: id } })).status).toBe(503);
+    expect(harness.supervisor.sessions.get(id)?.state).toBe('frozen');
+    full = false;
+    await until(async () => (await harness.get('/v1/status')).json.warnings.length === 0);
+    expect((await harness.post('/v1/lifts', { scope: { session: id } })).json.thawed).toEqual([id]);
+    expect((await robot(harness)).status).toBe(201);
+  });
+});
+
+describe('secrets', () => {
+  test('go in, are listed without value, and never come out', async () => {
+    await using harness = await Harness.start();
+    const put = await harness.send('PUT', '/v1/secrets/robot', { value: 'the-value-of-robot' });
+    expect(put.json).toMatchObject({ name: 'robot', version: 1, lastUsedAt: null });
+    const list = await harness.get('/v1/secrets');
+    expect(list.json.secrets).toHaveLength(1);
+    expect(put.text + list.text).not.toContain('the-value-of-robot');
+    expect(
+      (await harness.send('PUT', '/v1/secrets/robot', { value: 'another-value' }, { 'if-match': '"7"' })).status,
+    ).toBe(412);
+    expect((await harness.send('PUT', '/v1/secrets/Robot', { value: 'another-value' })).status).toBe(400);
+    expect((await harness.send('PUT', '/v1/secrets/robot', { value: 'short' })).status).toBe(400);
+    expect((await harness.send('PUT', '/v1/secrets/robot', { value: 'two\nlines here' })).status).toBe(400);
+    expect((await harness.send('DELETE', '/v1/secrets/robot')).status).toBe(200);
+    expect((await harness.send('DELETE', '/v1/secrets/robot')).status).toBe(404);
+  });
+
+  test('are leased to a gateway for a bound destination of a living, unstopped session, and recorded first', async () => {
+    await using harness = await Harness.start();
+    await using gateway = await FakeGateway.connect(harness.controlSocket);
+    await harness.send('PUT', '/v1/secrets/robot', { value: 'the-value-of-robot' });
+    const { id } = (await robot(harness)).json;
+    const lease = (change: object = {}) =>
+      gateway.channel.call('lease', {
+        session: id,
+        secret: 'robot',
+        destination: 'https://api.example.com:443',
+        attempt: 'att_1',
+        ...change,
+      });
+    expect(await lease()).toMatchObject({ value: 'the-value-of-robot' });
+    const refusals: Array<[object, string]> = [
+      [{ session: 'ses_00000000000000000000000000' }, 'session-ended'],
+      [{ destination: 'https://evil.example.com:443' }, 'secret-misplaced'],
+      [{ destination: 'http://api.example.com:80' }, 'secret-misplaced'],
+      [{ destination: 'https://api.example.com:8443' }, 'secret-misplaced'],
+      [{ secret: 'other' }, 'secret-misplaced'],
+    ];
+    for (const [change, code] of refusals)
+      await expect(lease(change), JSON.stringify(change)).rejects.toMatchObject({ code });
+    await harness.post('/v1/stops', { scope: { session: id }, strength: 'freeze' });
+    await expect(lease()).rejects.toMatchObject({ code: 'session-stopped' });
+    await harness.post('/v1/lifts', { scope: { session: id } });
+    await harness.send('DELETE', '/v1/secrets/robot');
+    await expect(lease()).rejects.toMatchObject({ code: 'secret-unknown' });
+
+    await harness.get('/v1/ledger/proof?index=0');
+    const { entries } = (await harness.get('/v1/ledger/entries?limit=500')).json as {
+      entries: { entry: { type: string; data: object } }[];
+    };
+    const leases = entries.filter(({ entry }) => entry.type === 'lease');
+    expect(leases).toHaveLength(1);
+    expect(leases[0]?.entry.data).toMatchObject({
+      secret: 'robot',
+      version: 1,
+      destination: 'https://api.example.com:443',
+      attempt: 'att_1',
+    });
+    expect(JSON.stringify(entries)).not.toContain('the-value-of-robot');
+  });
+
+  test('and nothing else go to a gateway of another tenant, or to one that did not say hello', async () => {
+    await using harness = await Harness.start();
+    await expect(FakeGateway.connect(harness.controlSocket, 'acme')).rejects.toMatchObject({ code: 'tenant-unknown' });
+  });
+});
