@@ -1,0 +1,136 @@
+import type { Decision, Explanation, LedgerProof, Status } from '@cordon/protocol';
+import * as api from '@cordon/protocol/api';
+import type { z } from 'zod';
+import { ApiClient } from './client.ts';
+import { type PolicyView, Sessions, type StopAnswer } from './session.ts';
+import type { Transport } from './transport.ts';
+import { unixTransport } from './unix.ts';
+
+export type StopScope = z.infer<typeof api.stopScope>;
+export type Stop = z.infer<typeof api.stop>;
+export type LiftAnswer = z.infer<typeof api.liftAnswer>;
+export type SecretInfo = z.infer<typeof api.secretInfo>;
+export type Capability = z.infer<typeof api.capability>;
+export type PolicyCheck = z.infer<typeof api.policyCheckAnswer>;
+export type PolicyTest = z.infer<typeof api.policyTestAnswer>;
+export interface PolicyFile {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface DecisionFilter {
+  readonly session?: string;
+  readonly agent?: string;
+  readonly outcome?: ReadonlyArray<Decision['outcome']>;
+  /** What is there, oldest first, and then what happens, until the signal aborts. */
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+const nothing = { parse: (): null => null };
+
+/** The typed client of the API. Nothing is read from the environment, and nothing is cached. */
+export class Cordon {
+  readonly #client: ApiClient;
+  readonly sessions: Sessions;
+
+  constructor(transport: Transport) {
+    this.#client = new ApiClient(transport);
+    this.sessions = new Sessions(this.#client);
+  }
+
+  status(): Promise<Status> {
+    return this.#client.call('GET', '/v1/status', api.status);
+  }
+
+  /** Ends the daemon and every session. */
+  async shutdown(): Promise<void> {
+    await this.#client.call('POST', '/v1/shutdown', nothing, { body: {} });
+  }
+
+  /**
+   * Decisions as they were recorded. With `follow` a decision comes when it was made, and once more (same attempt)
+   * when its outcome is known.
+   */
+  async *decisions(filter: DecisionFilter = {}): AsyncGenerator<Decision> {
+    const query = { session: filter.session, agent: filter.agent, outcome: filter.outcome?.join(',') };
+    if (filter.follow === true) {
+      const options = {
+        query: { ...query, follow: true, since: 'start' },
+        ...(filter.signal ? { signal: filter.signal } : {}),
+      };
+      for await (const event of this.#client.events('/v1/decisions', options)) {
+        if (event.event === 'decision') yield api.decision.parse(JSON.parse(event.data));
+      }
+      return;
+    }
+    let cursor: string | undefined;
+    do {
+      const page = await this.#client.call('GET', '/v1/decisions', api.decisionPage, {
+        query: { ...query, order: 'asc', cursor },
+      });
+      yield* page.decisions;
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  explain(attempt: string): Promise<Explanation> {
+    return this.#client.call('GET', `/v1/decisions/${encodeURIComponent(attempt)}`, api.explanation);
+  }
+
+  stop(scope: StopScope, strength: 'freeze' | 'kill', reason: string): Promise<StopAnswer> {
+    return this.#client.call('POST', '/v1/stops', api.stopAnswer, { body: { scope, strength, reason } });
+  }
+
+  lift(scope: StopScope, reason: string): Promise<LiftAnswer> {
+    return this.#client.call('POST', '/v1/lifts', api.liftAnswer, { body: { scope, reason } });
+  }
+
+  async stops(): Promise<Stop[]> {
+    return (await this.#client.call('GET', '/v1/stops', api.stopList, { query: { active: true } })).stops;
+  }
+
+  /** The tenant's layers; a session's own are at `sessions.handle(id).policy()`. */
+  policy(): Promise<PolicyView> {
+    return this.#client.call('GET', '/v1/policy', api.policyView);
+  }
+
+  checkPolicy(files: readonly PolicyFile[]): Promise<PolicyCheck> {
+    return this.#client.call('POST', '/v1/policy/check', api.policyCheckAnswer, { body: { files } });
+  }
+
+  testPolicy(files: readonly PolicyFile[], tests: readonly PolicyFile[]): Promise<PolicyTest> {
+    return this.#client.call('POST', '/v1/policy/test', api.policyTestAnswer, { body: { files, tests } });
+  }
+
+  async secrets(): Promise<SecretInfo[]> {
+    return (await this.#client.call('GET', '/v1/secrets', api.secretList)).secrets;
+  }
+
+  /** Values go in and never come back out. */
+  setSecret(name: string, value: string): Promise<SecretInfo> {
+    return this.#client.call('PUT', `/v1/secrets/${encodeURIComponent(name)}`, api.secretInfo, { body: { value } });
+  }
+
+  async removeSecret(name: string): Promise<void> {
+    await this.#client.call('DELETE', `/v1/secrets/${encodeURIComponent(name)}`, nothing);
+  }
+
+  /** An inclusion proof that anybody can check with the public key alone. */
+  prove(of: { attempt: string } | { index: number }): Promise<LedgerProof> {
+    return this.#client.call('GET', '/v1/ledger/proof', api.ledgerProof, { query: of });
+  }
+
+  ledger(from: number, limit: number): Promise<z.infer<typeof api.ledgerPage>> {
+    return this.#client.call('GET', '/v1/ledger/entries', api.ledgerPage, { query: { from, limit } });
+  }
+
+  async doctor(): Promise<Capability[]> {
+    return (await this.#client.call('GET', '/v1/doctor', api.doctorAnswer)).capabilities;
+  }
+}
+
+/** Opens a client of the daemon on this machine. */
+export function connect(options: { readonly socket: string }): Cordon {
+  return new Cordon(unixTransport(options.socket));
+}

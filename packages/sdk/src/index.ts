@@ -1,0 +1,25 @@
+export { Attachment, type Output } from './attachment.ts';
+export {
+  type Capability,
+  Cordon,
+  connect,
+  type DecisionFilter,
+  type LiftAnswer,
+  type PolicyCheck,
+  type PolicyFile,
+  type PolicyTest,
+  type SecretInfo,
+  type Stop,
+  type StopScope,
+} from './cordon.ts';
+export { ApiError, type SdkErrorCode } from './error.ts';
+export {
+  type ApplyAnswer,
+  type Change,
+  type ExecRequest,
+  type PolicyView,
+  SessionHandle,
+  Sessions,
+  type StopAnswer,
+} from './session.ts';
+export type { ApiAnswer, ApiRequest, ByteStream, Transport } from './transport.ts';
