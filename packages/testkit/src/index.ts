@@ -1,0 +1,13 @@
+export { type HttpAnswer, HttpSink, type HttpSinkOptions } from './canary/http.ts';
+export { TcpSink } from './canary/tcp.ts';
+export { UdpSink } from './canary/udp.ts';
+export { FakeClock } from './clock.ts';
+export { destinationsOf, type TestingDestinations } from './destinations.ts';
+export { TestkitError, type TestkitErrorCode } from './error.ts';
+export type { HttpRecord } from './http-record.ts';
+export { limits as testkitLimits } from './limits.ts';
+export type { Ask, OfferedTool, Script, ScriptedCall, Step, ToolResult, Turn } from './model/script.ts';
+export { type ModelRecord, ScriptedModel, type ScriptedModelOptions } from './model/server.ts';
+export { createFile, editFile, readFile, runCommand } from './model/steps.ts';
+export { SeededRandom } from './random.ts';
+export { type IssuedCertificate, type LeafOptions, TestCa } from './tls/ca.ts';
