@@ -1,0 +1,140 @@
+import type { Capability } from '@cordon/sdk';
+import type { Command } from '../command.ts';
+import { runningDaemon, startDaemon } from '../daemon.ts';
+import { exitStatus } from '../exit.ts';
+import { jsonLine } from '../json.ts';
+import { durationText, painter, visible } from '../text.ts';
+
+const downTimeoutMs = 15_000;
+const pollMs = 25;
+
+export const up: Command = {
+  name: 'up',
+  group: 'Daemon',
+  usage: 'cordon up',
+  summary: 'start the daemon (every command does so when it needs it)',
+  words: [0, 0],
+  options: {
+    'testing-destinations': {
+      value: 'FILE',
+      about: 'for tests only: serve some hosts from this machine; shown and recorded everywhere',
+    },
+  },
+  details: [],
+  run: async ({ at, running }, args) => {
+    const file = args.text('testing-destinations');
+    if ((await running()) !== null) {
+      at.stdout.write('the daemon is running already\n');
+      return file === undefined ? exitStatus.ok : exitStatus.unavailable;
+    }
+    const cordon = await startDaemon(at, file === undefined ? [] : ['--testing-destinations', file]);
+    at.stdout.write(`the daemon runs, pid ${(await cordon.status()).pid}\n`);
+    return exitStatus.ok;
+  },
+};
+
+export const down: Command = {
+  name: 'down',
+  group: 'Daemon',
+  usage: 'cordon down',
+  summary: 'end every session and the daemon',
+  words: [0, 0],
+  options: {},
+  details: [],
+  run: async ({ at, running }) => {
+    const cordon = await running();
+    if (cordon === null) {
+      at.stdout.write('the daemon is not running\n');
+      return exitStatus.ok;
+    }
+    await cordon.shutdown();
+    const deadline = performance.now() + downTimeoutMs;
+    while ((await runningDaemon(at)) !== null) {
+      if (performance.now() > deadline) {
+        at.stderr.write('cordon: the daemon has not ended yet; cordon status\n');
+        return exitStatus.unavailable;
+      }
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+    at.stdout.write('the daemon and every session have ended\n');
+    return exitStatus.ok;
+  },
+};
+
+export const status: Command = {
+  name: 'status',
+  group: 'Daemon',
+  usage: 'cordon status',
+  summary: 'is everything well',
+  words: [0, 0],
+  options: { json: { about: 'as JSON' } },
+  details: [],
+  run: async ({ at, running }, args) => {
+    const cordon = await running();
+    if (cordon === null) {
+      at.stdout.write(
+        args.flag('json')
+          ? jsonLine({ running: false, home: at.home })
+          : 'the daemon is not running; the first cordon run starts it\n',
+      );
+      return exitStatus.unavailable;
+    }
+    const answer = await cordon.status();
+    const stops = await cordon.stops();
+    if (args.flag('json')) {
+      at.stdout.write(jsonLine({ running: true, ...answer, stops }));
+      return exitStatus.ok;
+    }
+    const paint = painter(at.colours);
+    const lines: Array<[string, string]> = [
+      [
+        'daemon',
+        `version ${answer.version}, pid ${answer.pid}, up ${durationText(Date.now() - Date.parse(answer.startedAt))}`,
+      ],
+      ['state', answer.home],
+      ...answer.roles.map((role): [string, string] => [
+        role.role,
+        `${role.state}, pid ${role.pid}${role.restarts === 0 ? '' : `, restarted ${role.restarts} times`}`,
+      ]),
+      ['sessions', `${answer.sessions.running} running, ${answer.sessions.frozen} frozen`],
+      ['ledger', `${answer.ledger.size} entries, root ${answer.ledger.root}`],
+      ...stops.map((stop): [string, string] => [
+        'stopped',
+        `${JSON.stringify(stop.scope)} ${stop.strength} since ${stop.at}${stop.reason === '' ? '' : `: ${stop.reason}`}`,
+      ]),
+      ...answer.recovered.map((text): [string, string] => ['recovered', text]),
+    ];
+    for (const [name, value] of lines) at.stdout.write(`${paint('dim', name.padEnd(12))} ${visible(value)}\n`);
+    for (const warning of answer.warnings)
+      at.stdout.write(`${paint('yellow', 'warning'.padEnd(12))} ${visible(warning)}\n`);
+    return exitStatus.ok;
+  },
+};
+
+export const doctor: Command = {
+  name: 'doctor',
+  group: 'Daemon',
+  usage: 'cordon doctor',
+  summary: 'what isolation this machine can give, each line tried, not assumed',
+  words: [0, 0],
+  options: { json: { about: 'one JSON object per line' } },
+  details: ['Exit status 69 when a promised layer does not work here.'],
+  run: async ({ at, cordon }, args) => {
+    const capabilities = await (await cordon()).doctor();
+    const paint = painter(at.colours);
+    for (const capability of capabilities) {
+      at.stdout.write(args.flag('json') ? jsonLine(capability) : capabilityText(capability, paint));
+    }
+    return capabilities.every((capability) => capability.works) ? exitStatus.ok : exitStatus.unavailable;
+  },
+};
+
+function capabilityText(capability: Capability, paint: ReturnType<typeof painter>): string {
+  const word = capability.works ? paint('green', 'works  ') : paint('red', 'missing');
+  const lines = [`${word} ${capability.name.padEnd(14)} ${visible(capability.detail)}`];
+  if (!capability.works) {
+    lines.push(`        without it: ${visible(capability.cost)}`);
+    if (capability.mend !== null) lines.push(`        mend it:    ${visible(capability.mend)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,47 @@
+import type { Command } from '../command.ts';
+import { completeCommand, completion } from './completion.ts';
+import { doctor, down, status, up } from './daemon.ts';
+import { demo } from './demo.ts';
+import { exec } from './exec.ts';
+import * as ledger from './ledger.ts';
+import { logs } from './logs.ts';
+import * as policy from './policy.ts';
+import { run } from './run.ts';
+import * as secrets from './secrets.ts';
+import { ps, show } from './sessions.ts';
+import { freeze, kill, unfreeze } from './stop.ts';
+import { apply, diff, discard } from './workspace.ts';
+
+/** In the order of the help. */
+export const commands: readonly Command[] = [
+  run,
+  exec,
+  demo,
+  ps,
+  show,
+  logs,
+  diff,
+  apply,
+  discard,
+  freeze,
+  kill,
+  unfreeze,
+  policy.check,
+  policy.show,
+  policy.test,
+  policy.explain,
+  secrets.set,
+  secrets.list,
+  secrets.remove,
+  ledger.verify,
+  ledger.show,
+  ledger.prove,
+  doctor,
+  up,
+  down,
+  status,
+  completion,
+];
+
+/** Asked by shells, not by people. */
+export const complete: Command = completeCommand(() => commands);

@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process';
+import type { Command } from '../command.ts';
+import { verifyProgram } from '../daemon.ts';
+import { exitStatus, usageError } from '../exit.ts';
+import { jsonLine } from '../json.ts';
+import { parseCount } from '../quantity.ts';
+import { visible } from '../text.ts';
+
+export const verify: Command = {
+  name: 'ledger verify',
+  group: 'Ledger',
+  usage: 'cordon ledger verify [--key FILE]',
+  summary: 'check the whole record offline: nothing changed, nothing dropped, nothing done undecided',
+  words: [0, 0],
+  options: {
+    key: { value: 'FILE', about: 'public key that you trust; default: the one of this state folder' },
+    json: { about: 'the report as JSON' },
+  },
+  details: [
+    'Needs no daemon and asks none: it reads files and trusts the public key alone. Exit status 1 when something is wrong.',
+  ],
+  run: async ({ at }, args) => {
+    const key = args.text('key');
+    const child = spawn(
+      process.execPath,
+      [
+        verifyProgram,
+        '--home',
+        at.home,
+        ...(key === undefined ? [] : ['--key', key]),
+        ...(args.flag('json') ? ['--json'] : []),
+      ],
+      { stdio: ['ignore', 'inherit', 'inherit'], env: {} },
+    );
+    return await new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (status) => resolve(status ?? exitStatus.internal));
+    });
+  },
+};
+
+export const show: Command = {
+  name: 'ledger show',
+  group: 'Ledger',
+  usage: 'cordon ledger show [--from INDEX] [--limit N]',
+  summary: 'entries of the record, oldest first',
+  words: [0, 0],
+  options: {
+    from: { value: 'INDEX', about: 'first entry; default 0' },
+    limit: { value: 'N', about: 'how many; default 100' },
+    json: { about: 'one JSON object per entry' },
+  },
+  details: [],
+  run: async ({ at, cordon }, args) => {
+    const client = await cordon();
+    let from = parseCount('from', args.text('from') ?? '0');
+    let left = parseCount('limit', args.text('limit') ?? '100');
+    while (left > 0) {
+      const page = await client.ledger(from, Math.min(left, 500));
+      for (const { index, leaf, entry } of page.entries) {
+        if (args.flag('json')) at.stdout.write(jsonLine({ index, leaf, entry }));
+        else
+          at.stdout.write(
+            `${String(index).padStart(6)} ${visible(`${entry['at']} ${String(entry['type']).padEnd(13)} ${entry['session'] ?? entry['writer']} ${JSON.stringify(entry['data'])}`)}\n`,
+          );
+      }
+      left -= page.entries.length;
+      if (page.next === null || page.entries.length === 0) break;
+      from = page.next;
+    }
+    return exitStatus.ok;
+  },
+};
+
+export const prove: Command = {
+  name: 'ledger prove',
+  group: 'Ledger',
+  usage: 'cordon ledger prove ATTEMPT | --index N',
+  summary: 'a proof that one entry is in the record, for somebody who trusts only the public key',
+  words: [0, 1],
+  options: { index: { value: 'N', about: 'the entry at this index' } },
+  details: [
+    'Prints JSON: the entry, its path in the tree (RFC 6962), the signed checkpoint and the key that signed it.',
+  ],
+  run: async ({ at, cordon }, args) => {
+    const attempt = args.words[0];
+    const index = args.text('index');
+    if ((attempt === undefined) === (index === undefined)) throw usageError('say which entry: ATTEMPT or --index N');
+    const client = await cordon();
+    const proof = await client.prove(attempt === undefined ? { index: parseCount('index', index ?? '') } : { attempt });
+    at.stdout.write(jsonLine(proof));
+    return exitStatus.ok;
+  },
+};

@@ -1,0 +1,4 @@
+/** One JSON object per line, for machines. */
+export function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value)}\n`;
+}

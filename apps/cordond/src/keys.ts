@@ -1,0 +1,95 @@
+import path from 'node:path';
+import { type CheckpointSigner, createCheckpointKey, openSigner } from '@cordon/ledger';
+import { type Clock, isCordonError, type Random } from '@cordon/protocol';
+import { createKeyFile, readKeyFile, writeFileAtomic } from '@cordon/store';
+
+/** The key that signs the ledger's checkpoints; made once. Its public half lies beside it, for whoever verifies. */
+export async function openLedgerKey(keys: string, tenant: string, random: Random): Promise<CheckpointSigner> {
+  const publicFile = path.join(keys, 'ledger.vkey');
+  const privateFile = path.join(keys, 'ledger.pem');
+  const known = await readKeyText(privateFile);
+  if (known !== null) {
+    const verifierKey = await readKeyText(publicFile);
+    const origin = verifierKey?.split('+', 1)[0] ?? '';
+    return openSigner(origin, known);
+  }
+  // A name of its own for each deployment: two ledgers never share an origin.
+  const origin = `${tenant}.${Buffer.from(random.bytes(8)).toString('hex')}/ledger`;
+  const { privatePem, verifierKey } = createCheckpointKey(origin);
+  await writeFileAtomic(publicFile, `${verifierKey}\n`, 0o600);
+  await createKeyFile(privateFile, privatePem);
+  return openSigner(origin, privatePem);
+}
+
+export interface KeyedAuthority {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+interface KeptAuthority extends KeyedAuthority {
+  readonly madeAt: number;
+}
+
+/** An authority lives seven days (gateway.md §2.4); past its half a new one is made when no session relies on it. */
+const renewAfterMs = 3.5 * 24 * 3600_000;
+
+/** The tenant's interception CA: certificate and key in one 0600 file, so that neither is ever without the other. */
+export class AuthorityKeeper {
+  readonly #file: string;
+  readonly #tenant: string;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #current: KeptAuthority;
+
+  private constructor(file: string, tenant: string, clock: Clock, random: Random, current: KeptAuthority) {
+    this.#file = file;
+    this.#tenant = tenant;
+    this.#clock = clock;
+    this.#random = random;
+    this.#current = current;
+  }
+
+  static async open(keys: string, tenant: string, clock: Clock, random: Random): Promise<AuthorityKeeper> {
+    const file = path.join(keys, `authority-${tenant}.json`);
+    const text = await readKeyText(file);
+    const known = text === null ? null : (JSON.parse(text) as KeptAuthority);
+    const current = known ?? (await makeAuthority(file, tenant, clock, random));
+    return new AuthorityKeeper(file, tenant, clock, random, current);
+  }
+
+  current(): KeyedAuthority {
+    return this.#current;
+  }
+
+  get due(): boolean {
+    return this.#clock.now() - this.#current.madeAt > renewAfterMs;
+  }
+
+  async renew(): Promise<void> {
+    this.#current = await makeAuthority(this.#file, this.#tenant, this.#clock, this.#random);
+  }
+}
+
+async function makeAuthority(file: string, tenant: string, clock: Clock, random: Random): Promise<KeptAuthority> {
+  // Loaded for this alone, twice a week: certificates need a good deal of code that nothing else here does.
+  const { createAuthority } = await import('@cordon/egress');
+  const made = await createAuthority({ clock, random, tenant });
+  const kept = { certificate: made.certificate, key: made.key, madeAt: clock.now() };
+  await writeFileAtomic(file, JSON.stringify(kept), 0o600);
+  return kept;
+}
+
+/** Null when there is none; a key file that others may read is an error, not a key. */
+export async function readKeyBytes(file: string): Promise<Uint8Array | null> {
+  try {
+    return await readKeyFile(file);
+  } catch (error: unknown) {
+    if (isCordonError(error) && error.code === 'store-missing') return null;
+    throw error;
+  }
+}
+
+async function readKeyText(file: string): Promise<string | null> {
+  const bytes = await readKeyBytes(file);
+  return bytes === null ? null : new TextDecoder().decode(bytes).trim();
+}

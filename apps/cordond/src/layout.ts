@@ -1,0 +1,37 @@
+import path from 'node:path';
+import type { Configuration } from './configuration.ts';
+
+/** Where everything of one deployment lies; the one place that knows. */
+export interface Layout {
+  readonly database: string;
+  readonly keys: string;
+  readonly secrets: string;
+  readonly log: string;
+  readonly policy: string;
+  readonly journals: string;
+  readonly tree: string;
+  readonly apiSocket: string;
+  readonly controlSocket: string;
+  readonly supervisorSocket: string;
+  readonly streamSocket: string;
+  readonly profiles: string;
+  readonly launch: string;
+}
+
+export function layoutOf({ home, runtime, tenant, installation }: Configuration): Layout {
+  return {
+    database: path.join(home, 'cordon.db'),
+    keys: path.join(home, 'keys'),
+    secrets: path.join(home, 'secrets'),
+    log: path.join(home, 'log'),
+    policy: path.join(home, 'policy'),
+    journals: path.join(home, 'ledger/journal', tenant),
+    tree: path.join(home, 'ledger/tree', tenant),
+    apiSocket: path.join(runtime, 'api.sock'),
+    controlSocket: path.join(runtime, 'control.sock'),
+    supervisorSocket: path.join(runtime, 'supervisor.sock'),
+    streamSocket: path.join(runtime, 'stream.sock'),
+    profiles: path.join(installation, 'profiles'),
+    launch: path.join(installation, 'native/launch/build/launch'),
+  };
+}

@@ -1,0 +1,118 @@
+import { connect, type Socket } from 'node:net';
+import { createResolver, Destinations, localHostView, parseOverrides, Upstreams } from '@cordon/egress';
+import { Gateway } from '@cordon/gateway';
+import { type Journal, openJournal } from '@cordon/ledger';
+import {
+  createId,
+  type GatewayToSupervisor,
+  isCordonError,
+  systemClock,
+  systemRandom,
+  timestamp,
+} from '@cordon/protocol';
+import type { Configuration } from '../configuration.ts';
+import { loadEngine } from '../engine.ts';
+import { layoutOf } from '../layout.ts';
+import { logLine } from '../log-line.ts';
+import { readTestingDestinations } from '../testing.ts';
+
+const writer = 'gw';
+const journalRetryMs = 20;
+const journalWaitMs = 8000;
+const hostViewMs = 60_000;
+
+/** Zone 1: one tenant's data plane, a child of the supervisor. Hostile bytes are parsed here and nowhere else. */
+export async function runGateway(configuration: Configuration): Promise<void> {
+  const clock = systemClock;
+  const { tenant } = configuration;
+  const layout = layoutOf(configuration);
+  const testing =
+    configuration.testingDestinations === null ? null : readTestingDestinations(configuration.testingDestinations);
+  // Before anything is awaited: a message that came meanwhile would be lost.
+  const messages = inbox();
+  await using journal = await openOwnJournal(layout.journals, tenant);
+  // A journal that failed stays down until it is opened anew, which the next process does: connections wait for it.
+  journal.onFailure((error) => {
+    logLine(timestamp(clock), { level: 'error', code: error.code, message: error.message });
+    process.exit(70);
+  });
+  let hostView = localHostView([]);
+  const refresh = setInterval(() => {
+    hostView = localHostView([]);
+  }, hostViewMs);
+  using upstreams = new Upstreams({ clock, ...(testing?.ca == null ? {} : { extraCa: [testing.ca] }) });
+  await using _gateway = new Gateway({
+    tenant,
+    boot: createId('boot', clock, systemRandom),
+    pid: configuration.pid,
+    journal,
+    engine: loadEngine(),
+    egress: {
+      destinations: new Destinations({
+        resolver: createResolver({ clock }),
+        clock,
+        hostView: () => hostView,
+        ...(testing === null ? {} : { overrides: parseOverrides(testing.hosts) }),
+      }),
+      upstreams,
+    },
+    connectControl: (signal) => openControl(layout.controlSocket, signal),
+    supervisor: {
+      send: (message: GatewayToSupervisor) => void process.send?.(message),
+      onMessage: messages.listen,
+    },
+    clock,
+    random: systemRandom,
+    report: (level, code, message) => logLine(timestamp(clock), { level, code, message }),
+  });
+  await messages.disconnected;
+  clearInterval(refresh);
+}
+
+/** The gateway before us may still be dying: its journal is ours as soon as the kernel says that it is gone. */
+async function openOwnJournal(directory: string, tenant: string): Promise<Journal> {
+  const deadline = performance.now() + journalWaitMs;
+  for (;;) {
+    try {
+      return await openJournal({ directory, tenant, writer, clock: systemClock });
+    } catch (error: unknown) {
+      if (!isCordonError(error) || error.code !== 'ledger-locked' || performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, journalRetryMs));
+  }
+}
+
+function openControl(path: string, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path, signal });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.removeListener('error', reject);
+      socket.on('error', () => socket.destroy());
+      resolve(socket);
+    });
+  });
+}
+
+type Listener = (message: unknown, handle: unknown) => void;
+
+/** Node's IPC channel to the supervisor; what came before somebody listens is kept for them, in order. */
+function inbox(): { listen: (listener: Listener) => void; disconnected: Promise<void> } {
+  const early: Array<[unknown, unknown]> = [];
+  let listener: Listener | null = null;
+  process.on('message', (message: unknown, handle: unknown) => {
+    if (listener === null) early.push([message, handle]);
+    else listener(message, handle);
+  });
+  const disconnected = new Promise<void>((resolve) => {
+    if (process.connected === true) process.once('disconnect', () => resolve());
+    else resolve();
+  });
+  return {
+    disconnected,
+    listen: (next) => {
+      listener = next;
+      for (const [message, handle] of early.splice(0)) next(message, handle);
+    },
+  };
+}

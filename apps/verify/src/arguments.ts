@@ -1,0 +1,89 @@
+import { parseArgs } from 'node:util';
+import { type VerifyPart, verifyParts } from '@cordon/ledger';
+
+export const usage = `usage: verify --home DIR [--key FILE] [options]
+       verify [--journal DIR] [--tree DIR --key FILE] [options]
+
+  --home DIR         a CORDON_HOME: every tenant below DIR/ledger, with the key DIR/keys/ledger.vkey
+  --journal DIR      one tenant's journals (…/ledger/journal/TENANT)
+  --tree DIR         one tenant's tree (…/ledger/tree/TENANT)
+  --key FILE         the log's public key, as you keep it yourself
+  --checkpoint FILE  a signed checkpoint that you kept; may be repeated
+  --part NAME        entries, complete or tree; may be repeated; default: all that can run
+  --json             one JSON object instead of text
+
+exit status: 0 everything is as recorded, 1 it is not, 64 usage
+`;
+
+export interface Arguments {
+  readonly home: string | null;
+  readonly journal: string | null;
+  readonly tree: string | null;
+  readonly key: string | null;
+  readonly checkpoints: readonly string[];
+  readonly parts: readonly VerifyPart[] | null;
+  readonly json: boolean;
+}
+
+export type ParsedArguments =
+  | { readonly kind: 'run'; readonly arguments: Arguments }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'wrong'; readonly why: string };
+
+export function parseArguments(words: readonly string[]): ParsedArguments {
+  let values: ReturnType<typeof parse>;
+  try {
+    values = parse(words);
+  } catch (error) {
+    return { kind: 'wrong', why: error instanceof Error ? error.message : 'unknown option' };
+  }
+  if (values.help === true) return { kind: 'help' };
+  const home = values.home ?? null;
+  const journal = values.journal ?? null;
+  const tree = values.tree ?? null;
+  const key = values.key ?? null;
+  const parts = values.part ?? null;
+  if (home === null && journal === null && tree === null)
+    return wrong('say what to verify: --home, --journal or --tree');
+  if (home !== null && (journal !== null || tree !== null)) return wrong('--home stands alone');
+  if (home === null && tree !== null && key === null) return wrong('--tree needs --key');
+  const unknown = parts?.find((part) => !isPart(part));
+  if (unknown !== undefined) return wrong(`no part ${unknown}`);
+  return {
+    kind: 'run',
+    arguments: {
+      home,
+      journal,
+      tree,
+      key,
+      parts: parts?.filter(isPart) ?? null,
+      checkpoints: values.checkpoint ?? [],
+      json: values.json ?? false,
+    },
+  };
+}
+
+function parse(words: readonly string[]) {
+  return parseArgs({
+    args: [...words],
+    strict: true,
+    options: {
+      home: { type: 'string' },
+      journal: { type: 'string' },
+      tree: { type: 'string' },
+      key: { type: 'string' },
+      checkpoint: { type: 'string', multiple: true },
+      part: { type: 'string', multiple: true },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  }).values;
+}
+
+function wrong(why: string): ParsedArguments {
+  return { kind: 'wrong', why };
+}
+
+function isPart(text: string): text is VerifyPart {
+  return (verifyParts as readonly string[]).includes(text);
+}

@@ -1,0 +1,34 @@
+import type { Failure, PartReport, VerifyReport } from '@cordon/ledger';
+
+/** One line per part, then one per failure and note. */
+export function toText(name: string, report: VerifyReport): string {
+  const lines = report.parts.flatMap((part) => [
+    `${name}  ${part.part.padEnd(8)}  ${part.ok ? 'ok ' : 'BAD'}  ${countsOf(part)}`,
+    ...part.failures.map(failureLine),
+    ...unlisted(part),
+    ...part.notes.map((note) => `    note: ${note}`),
+  ]);
+  return `${lines.join('\n')}\n`;
+}
+
+function countsOf(part: PartReport): string {
+  return Object.entries(part.counts)
+    .filter(([what, count]) => count > 0 || what === 'failures')
+    .map(([what, count]) => `${count} ${what}`)
+    .join(', ');
+}
+
+function failureLine(failure: Failure): string {
+  const wseq = failure.wseq === undefined ? '' : ` (wseq ${failure.wseq})`;
+  return `    ${failure.code} at ${printable(failure.where)}${wseq}: ${printable(failure.detail)}`;
+}
+
+function unlisted(part: PartReport): string[] {
+  const more = (part.counts['failures'] ?? 0) - part.failures.length;
+  return more > 0 ? [`    and ${more} more`] : [];
+}
+
+/** Damaged files may hold anything; a terminal gets no control character of theirs. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?');
+}
