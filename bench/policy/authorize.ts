@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import {
+  authorize,
+  compileEngine,
+  compileGrants,
+  coreCeiling,
+  createEngine,
+  createFacts,
+  createSnapshot,
+  type Engine,
+  noApproval,
+  openTenant,
+  type PolicySnapshot,
+} from '@cordon/policy';
+import type { Intent, SessionPolicy, TenantPolicy } from '@cordon/protocol';
+import { encodeRequest } from '../../packages/policy/src/decide/request.ts';
+import { createSlice } from '../../packages/policy/src/decide/slice.ts';
+
+/**
+ * Cost of one decision, fully typed: `node --conditions=cordon-source bench/policy/authorize.ts [RUNS]`.
+ * `engine` is the bare evaluation of the same call, so that what Cordon adds shows; `memo` is a hit.
+ */
+const runs = Number(process.argv[2] ?? 5000);
+const wasm = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web'));
+const { module, digest } = compileEngine(readFileSync(wasm));
+const principal = { tenant: 'local', session: 'ses_bench', agent: 'bench', person: 'me', chain: 'sha256:0' };
+
+function snapshotOf(engine: Engine, policies: number): PolicySnapshot {
+  // Core rules and the two open permits are seven.
+  const grants = Array.from({ length: policies - 7 }, (_, index) => ({
+    allow: `api${index}.example.com/repos/acme/*/issues/**`,
+    methods: ['POST', 'GET'],
+  }));
+  const compiled = compileGrants(grants, { layer: 'session', source: 'bench' });
+  if (!compiled.ok) throw new TypeError(JSON.stringify(compiled.problems));
+  const tenant: TenantPolicy = {
+    tenant: 'local',
+    generation: 1,
+    layers: [coreCeiling, openTenant],
+    origins: [],
+    expires: null,
+  };
+  const session: SessionPolicy = {
+    ...principal,
+    salt: '0'.repeat(32),
+    revision: 1,
+    layer: { name: 'session', policies: compiled.policies },
+    origins: [],
+    secrets: [],
+    stopped: false,
+    startedAt: '2026-01-01T00:00:00.000Z',
+    profile: 'generic',
+  };
+  const result = createSnapshot(engine, tenant, session);
+  if (!result.ok) throw new TypeError(JSON.stringify(result.problems));
+  return result.snapshot;
+}
+
+function intentOf(index: number): Intent {
+  const { tenant, session, agent, chain } = principal;
+  const headers = Array.from({ length: 12 }, (_, at): [string, string] => [`x-header-${at}`, `value ${at}`]);
+  return {
+    v: 'intent/1',
+    tenant,
+    session,
+    agent,
+    chain,
+    salt: '0'.repeat(32),
+    action: 'http.request',
+    resource: 'https://api3.example.com:443',
+    args: { method: 'GET', path: `/repos/acme/app/issues/${index}`, query: [], headers },
+    payload: { sha256: `sha256:${'0'.repeat(64)}`, bytes: 0, kind: 'none' },
+  };
+}
+
+const window = {
+  attempt: 'att_bench',
+  at: '2026-01-01T00:00:00.000Z',
+  freshUntil: '2026-01-01T00:00:15.000Z',
+  live: true,
+};
+
+function measure(name: string, work: (index: number) => void): void {
+  for (let index = 0; index < Math.min(1000, runs); index++) work(index);
+  const samples = new Float64Array(runs);
+  for (let index = 0; index < runs; index++) {
+    const start = performance.now();
+    work(index);
+    samples[index] = (performance.now() - start) * 1000;
+  }
+  samples.sort();
+  const at = (share: number) => (samples[Math.floor(share * (runs - 1))] ?? 0).toFixed(0).padStart(7);
+  console.log(`${name.padEnd(34)} p50 ${at(0.5)} µs   p99 ${at(0.99)} µs`);
+}
+
+for (const policies of [12, 50, 200]) {
+  const bare = createEngine(module, digest, { memoEntries: 0 });
+  const snapshot = snapshotOf(bare, policies);
+  const requests = Array.from({ length: 64 }, (_, index) => {
+    const intent = intentOf(index);
+    const facts = createFacts(intent, window);
+    const slice = createSlice(principal, intent.action, intent.resource, facts);
+    return slice === null ? '' : (encodeRequest(intent, facts, noApproval, slice) ?? '');
+  });
+  measure(
+    `${policies} policies, engine alone`,
+    (index) => void bare.evaluate(snapshot.source, requests[index % 64] ?? ''),
+  );
+  measure(`${policies} policies, facts + authorize`, (index) => {
+    const intent = intentOf(index % 64);
+    const decision = authorize(snapshot, principal, intent, createFacts(intent, window), noApproval);
+    if (decision.outcome !== 'allow') throw new TypeError(decision.record.code);
+  });
+  const remembering = snapshotOf(createEngine(module, digest), policies);
+  measure(`${policies} policies, memo hit`, (index) => {
+    const intent = intentOf(index % 64);
+    authorize(remembering, principal, intent, createFacts(intent, window), noApproval);
+  });
+  const fresh = createEngine(module, digest);
+  measureOnce(`${policies} policies, snapshot, cold`, () => snapshotOf(fresh, policies));
+  measureOnce(`${policies} policies, snapshot, layers known`, () => snapshotOf(fresh, policies));
+}
+measureOnce('fresh engine instance', () => createEngine(module, digest));
+
+function measureOnce(name: string, work: () => unknown): void {
+  const start = performance.now();
+  work();
+  console.log(`${name.padEnd(34)} once ${(performance.now() - start).toFixed(1)} ms`);
+}
