@@ -310,7 +310,6 @@ describe('secrets', () => {
     await harness.send('DELETE', '/v1/secrets/robot');
     await expect(lease()).rejects.toMatchObject({ code: 'secret-unknown' });
 
-    await harness.get('/v1/ledger/proof?index=0');
     const { entries } = (await harness.get('/v1/ledger/entries?limit=500')).json as {
       entries: { entry: { type: string; data: object } }[];
     };

@@ -41,9 +41,9 @@ describe('a session', () => {
     });
     expect(ended.json.exit).toMatchObject({ status: 3, reason: 'exited' });
 
-    const entries = (
-      await harness.get('/v1/ledger/proof?index=0').then(() => harness.get('/v1/ledger/entries?limit=500'))
-    ).json.entries.map((row: { entry: { type: string; session: string; data: Record<string, unknown> } }) => row.entry);
+    const entries = (await harness.get('/v1/ledger/entries?limit=500')).json.entries.map(
+      (row: { entry: { type: string; session: string; data: Record<string, unknown> } }) => row.entry,
+    );
     const types = entries
       .filter((entry: { session: string }) => entry.session === id)
       .map((entry: { type: string }) => entry.type);

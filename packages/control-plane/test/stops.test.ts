@@ -124,7 +124,6 @@ describe('stops', () => {
     await using harness = await Harness.start();
     await harness.post('/v1/stops', { scope: { all: true }, strength: 'freeze', reason: 'drill' });
     await harness.post('/v1/lifts', { scope: { all: true }, reason: 'done' });
-    await harness.get('/v1/ledger/proof?index=0');
     const { entries } = (await harness.get('/v1/ledger/entries?limit=500')).json as {
       entries: { entry: { type: string; data: Record<string, unknown> } }[];
     };

@@ -36,6 +36,8 @@ export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
       body: null,
       answer: { status: 200, schema: api.ledgerPage },
       handle: async ({ query }) => {
+        // Who asks after an answer finds what was answered: journals are followed into the tree a second later.
+        await parts.integrator.run();
         const { size } = tree.head;
         const from = Math.min(query.from, size);
         const entries = tree.entries(from, Math.min(query.limit, size - from));
