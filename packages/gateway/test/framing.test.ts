@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { HttpSink } from '@cordon/testkit';
+import { headRows, parserRows } from '@cordon/testkit/hostile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectThrough, RawClient } from './client.ts';
-import { headRows, parserRows } from './hostile/framing.ts';
 import { Rig, upstreamCa } from './rig.ts';
 
 let plain: HttpSink;
