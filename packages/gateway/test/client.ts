@@ -121,7 +121,10 @@ function parse(text: string, ended = false): { answer: Answer; length: number } 
     rest.map((each) => [each.split(':')[0]?.toLowerCase() ?? '', each.slice(each.indexOf(':') + 1).trim()]),
   );
   const status = Number(line.split(' ')[1]);
-  if (status === 100) return parse(text.slice(end + 4), ended);
+  if (status === 100) {
+    const final = parse(text.slice(end + 4), ended);
+    return final === null ? null : { ...final, length: end + 4 + final.length };
+  }
   const body = text.slice(end + 4);
   const length = headers.get('content-length');
   if (length !== undefined || status === 204 || status === 304) {

@@ -1,4 +1,8 @@
 /** Named hostile inputs, each with the answer that must come. */
+export { type OddRequest, oddReads, oddRows } from './accepted.ts';
+export { chunkFloods, chunkRows, rubbishRow } from './chunk.ts';
+export { codingRows, listedCodingRows } from './coding.ts';
 export { parserRows } from './framing.ts';
 export { headRows } from './head.ts';
+export { authorityRows, lineRows } from './line.ts';
 export type { HostileRequest } from './request.ts';
