@@ -41,6 +41,12 @@ export interface PlacedFile {
   readonly mode: number;
 }
 
+/** A raw TCP grant of one name and port: it gets a listening socket of its own inside, which says what it is for. */
+export interface TcpGrant {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Everything the supervisor needs to start a session; checked by the control plane, nothing in it is the agent's word. */
 export interface StartOrder {
   readonly tenant: string;
@@ -62,6 +68,8 @@ export interface StartOrder {
   readonly files: readonly PlacedFile[];
   /** Lines of the sandbox's hosts file beside localhost, `cordon.internal` and the gateway's names: names → 127.0.0.1. */
   readonly hostNames: readonly string[];
+  /** Raw TCP grants that are known at the start; each becomes a socket at 127.64.0.N:PORT and a line of the hosts file. */
+  readonly tcp?: readonly TcpGrant[];
   readonly resources: Resources;
   readonly seccomp: 'strict' | 'compat';
   /** PEM of the tenant's interception CA, placed as /etc/cordon/ca.pem and appended to the system's roots. */
@@ -70,7 +78,26 @@ export interface StartOrder {
   readonly ttlMs: number;
 }
 
+/** One raw TCP grant: a listening socket in the sandbox that stands for one destination outside. */
+export interface TcpSocket {
+  /** `tcp://db.example.com:5432`: the destination, as the decision names it. */
+  readonly grant: string;
+  /** 127.64.0.N; all ports of one host have one address. */
+  readonly address: string;
+  readonly port: number;
+  /** What the hosts file calls the address; null for an IP literal. */
+  readonly name: string | null;
+}
+
 export type SessionState = 'starting' | 'running' | 'frozen' | 'ended';
+
+/**
+ * What becomes of connections that do not use the proxy variables. `redirect`: caught inside the sandbox's network
+ * namespace, whatever their address. `none`: no route, so they fail. Convenience, not a layer: neither reaches the network.
+ */
+export type CaptureMode = 'redirect' | 'none';
+/** How the sockets inside reach the gateway: as descriptors, or, where Node does not take those, through a process of ours. */
+export type HandOffMode = 'descriptor' | 'relay';
 
 /** What the sandbox really is, tried and not assumed; recorded in `session.start`. */
 export interface SandboxReport {
@@ -78,6 +105,8 @@ export interface SandboxReport {
   readonly grade: 'process';
   readonly layers: Readonly<Record<LayerName, string>>;
   readonly weaker: readonly LayerName[];
+  readonly capture: CaptureMode;
+  readonly handOff: HandOffMode;
   readonly uid: number;
   readonly startMs: number;
 }
@@ -191,15 +220,29 @@ export interface TeardownItem {
   readonly ok: boolean;
 }
 
-/** Supervisor → gateway, over Node's IPC channel, a listening socket attached (`net.Native`). */
+/**
+ * The sockets of a sandbox (gateway.md §1.2), one per address family: `proxy` :3128 · `http` :80 · `tls` :443 · `tcp` one
+ * per raw TCP grant · `capture` every other TCP connection, whose local address is the one that the program meant ·
+ * `names` UDP 53.
+ */
+export type SocketKind = 'proxy' | 'http' | 'tls' | 'tcp' | 'capture' | 'names';
+
+/** Supervisor → gateway, over Node's IPC channel, the socket attached (`net.Native`; `names`: `dgram.Native`). */
 export interface ServeMessage {
   readonly type: 'serve';
   readonly v: 1;
   readonly tenant: string;
   readonly session: string;
-  /** `proxy` :3128 · `http` :80 · `tls` :443 (gateway.md §1.2); one message per socket and address family. */
-  readonly kind: 'proxy' | 'http' | 'tls';
-  readonly address: '127.0.0.1' | '::1';
+  /**
+   * `proxy` :3128 · `http` :80 · `tls` :443 (gateway.md §1.2), one message per socket and address family;
+   * `tcp`: one per {@link TcpSocket} of the start order.
+   */
+  readonly kind: 'proxy' | 'http' | 'tls' | 'tcp';
+  /** `127.0.0.1` or `::1`; of `tcp` 127.64.0.N. */
+  readonly address: string;
+  /** Of `tcp` only: the port it listens on, and the destination that it stands for. */
+  readonly port?: number;
+  readonly grant?: string;
   /** How many sockets this session has in all; `serving` is answered once that many are there. */
   readonly of: number;
 }
