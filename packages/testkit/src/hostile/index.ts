@@ -1,5 +1,6 @@
 /** Named hostile inputs, each with the answer that must come. */
 export { type OddRequest, oddReads, oddRows } from './accepted.ts';
+export { answerRows, brokenBodies, type HostileAnswer, poison, trailingAnswers } from './answer.ts';
 export { chunkFloods, chunkRows, rubbishRow } from './chunk.ts';
 export { codingRows, listedCodingRows } from './coding.ts';
 export { parserRows } from './framing.ts';
