@@ -14,6 +14,8 @@ import {
 const report = {
   driver: 'process',
   grade: 'process',
+  capture: 'redirect',
+  handOff: 'descriptor',
   layers: { namespaces: 'ok', landlock: 'ok', seccomp: 'ok', cgroups: 'ok', uid: 'ok' },
   weaker: [],
   uid: 1,

@@ -189,8 +189,12 @@ export class Gateway implements AsyncDisposable {
     if (typeof handle !== 'object' || handle === null) {
       throw new GatewayError('message-malformed', 'a serve message came without its socket');
     }
+    const { kind } = message;
+    if (kind !== 'proxy' && kind !== 'http' && kind !== 'tls') {
+      throw new GatewayError('message-malformed', `${kind} sockets are not served`);
+    }
     const { session, listeners } = this.#sessionOf(message.session);
-    const name = `${message.kind} ${message.address}`;
+    const name = `${kind} ${message.address} ${message.port}`;
     const before = listeners.get(name);
     // The supervisor may hand the same socket over again after its own restart.
     listeners.delete(name);
@@ -198,9 +202,9 @@ export class Gateway implements AsyncDisposable {
     const listener = await Listener.open({
       handle: handle as ListenHandle,
       session,
-      speaksHttp: message.kind !== 'tls',
+      speaksHttp: kind !== 'tls',
       limits: this.#limits,
-      accepted: (socket) => this.#service.accept(session, message.kind, socket),
+      accepted: (socket) => this.#service.accept(session, kind, socket),
     });
     if (session.closed) return void listener.close();
     listeners.set(name, listener);

@@ -18,7 +18,8 @@ import { isRefusal, type Refusal, refuse } from './refuse/refusal.ts';
 import { travel, withoutPolicy } from './road.ts';
 import type { Session } from './session/session.ts';
 
-export type SocketKind = 'proxy' | 'http' | 'tls';
+/** Those that speak HTTP or TLS from the first byte. */
+export type HttpKind = 'proxy' | 'http' | 'tls';
 
 export interface ServiceOptions {
   readonly road: Road;
@@ -53,7 +54,7 @@ export class Service implements Disposable {
     );
   }
 
-  accept(session: Session, kind: SocketKind, socket: Socket): void {
+  accept(session: Session, kind: HttpKind, socket: Socket): void {
     switch (kind) {
       case 'proxy':
         this.#attach(session, { kind: 'proxy' }, socket);

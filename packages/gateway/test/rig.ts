@@ -145,7 +145,10 @@ export class Rig implements AsyncDisposable {
       const address = holder.address();
       if (address === null || typeof address === 'string') throw new Error('no port');
       this.ports[kind] = address.port;
-      this.tell({ type: 'serve', v: 1, tenant: 'local', session: id, kind, address: '127.0.0.1', of: 3 }, holder);
+      this.tell(
+        { type: 'serve', v: 1, tenant: 'local', session: id, kind, address: '127.0.0.1', port: address.port, of: 3 },
+        holder,
+      );
     }
   }
 

@@ -41,12 +41,6 @@ export interface PlacedFile {
   readonly mode: number;
 }
 
-/** A raw TCP grant of one name and port: it gets a listening socket of its own inside, which says what it is for. */
-export interface TcpGrant {
-  readonly host: string;
-  readonly port: number;
-}
-
 /** Everything the supervisor needs to start a session; checked by the control plane, nothing in it is the agent's word. */
 export interface StartOrder {
   readonly tenant: string;
@@ -68,8 +62,8 @@ export interface StartOrder {
   readonly files: readonly PlacedFile[];
   /** Lines of the sandbox's hosts file beside localhost, `cordon.internal` and the gateway's names: names → 127.0.0.1. */
   readonly hostNames: readonly string[];
-  /** Raw TCP grants that are known at the start; each becomes a socket at 127.64.0.N:PORT and a line of the hosts file. */
-  readonly tcp?: readonly TcpGrant[];
+  /** Raw TCP grants that are known at the start; none when left out. */
+  readonly tcp?: readonly TcpSocket[];
   readonly resources: Resources;
   readonly seccomp: 'strict' | 'compat';
   /** PEM of the tenant's interception CA, placed as /etc/cordon/ca.pem and appended to the system's roots. */
@@ -233,16 +227,17 @@ export interface ServeMessage {
   readonly v: 1;
   readonly tenant: string;
   readonly session: string;
-  /**
-   * `proxy` :3128 · `http` :80 · `tls` :443 (gateway.md §1.2), one message per socket and address family;
-   * `tcp`: one per {@link TcpSocket} of the start order.
-   */
-  readonly kind: 'proxy' | 'http' | 'tls' | 'tcp';
-  /** `127.0.0.1` or `::1`; of `tcp` 127.64.0.N. */
+  readonly kind: SocketKind;
+  /** What the socket is bound to inside: `127.0.0.1` or `::1`; of `tcp` 127.64.0.N. With the port it tells a session's sockets apart. */
   readonly address: string;
-  /** Of `tcp` only: the port it listens on, and the destination that it stands for. */
-  readonly port?: number;
+  readonly port: number;
+  /** `tcp` only: the destination that the socket stands for ({@link TcpSocket.grant}). */
   readonly grant?: string;
+  /**
+   * Hand-off by relay only: no descriptor is attached; the gateway listens on this Unix socket, and each connection says
+   * first where it was made to.
+   */
+  readonly path?: string;
   /** How many sockets this session has in all; `serving` is answered once that many are there. */
   readonly of: number;
 }

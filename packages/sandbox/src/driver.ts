@@ -57,7 +57,9 @@ export interface SandboxSpec {
 /** The listening socket that a session's gateway serves; a plain descriptor here, nothing accepts in this process. */
 export interface HandedSocket {
   readonly kind: ServeMessage['kind'];
-  readonly address: ServeMessage['address'];
+  readonly address: string;
+  readonly port: number;
+  readonly grant?: string;
   readonly handle: NativeHandle;
 }
 

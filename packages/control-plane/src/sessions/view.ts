@@ -1,6 +1,9 @@
 import type { Session } from '@cordon/protocol';
 import type { StoredSession } from '@cordon/store';
 
+/** What a session recorded before there was capture had. */
+const beforeCapture = { capture: 'none', handOff: 'descriptor' };
+
 /** A session as the API shows it: its record without what only we need. */
 export function toSession(stored: StoredSession): Session {
   const { sandbox } = stored;
@@ -16,7 +19,10 @@ export function toSession(stored: StoredSession): Session {
     workspaceMode: stored.workspaceMode,
     startedAt: stored.startedAt,
     endedAt: stored.endedAt,
-    sandbox: sandbox === null ? null : { ...sandbox, layers: { ...sandbox.layers }, weaker: [...sandbox.weaker] },
+    sandbox:
+      sandbox === null
+        ? null
+        : { ...beforeCapture, ...sandbox, layers: { ...sandbox.layers }, weaker: [...sandbox.weaker] },
     exit: stored.exit,
     decisions: { ...stored.decisions },
     grants: [...stored.grants],

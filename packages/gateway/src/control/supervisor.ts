@@ -1,4 +1,4 @@
-import type { GatewayToSupervisor, SupervisorToGateway } from '@cordon/protocol';
+import type { GatewayToSupervisor, ServeMessage, SocketKind, SupervisorToGateway } from '@cordon/protocol';
 import { GatewayError } from '../error.ts';
 
 /** Node's IPC channel to the parent, wrapped by the composition root. */
@@ -23,12 +23,27 @@ export function parseSupervisorMessage(message: unknown): SupervisorToGateway {
   }
   if (typeof session !== 'string' || session.length === 0 || session.length > 64) throw malformed();
   if (fields['type'] === 'close') return { type: 'close', session };
-  const { tenant, kind, address, of } = fields;
+  const { tenant, kind, address, port, of } = fields;
   if (fields['type'] !== 'serve' || fields['v'] !== 1 || typeof tenant !== 'string') throw malformed();
-  if (kind !== 'proxy' && kind !== 'http' && kind !== 'tls') throw malformed();
-  if (address !== '127.0.0.1' && address !== '::1') throw malformed();
-  if (typeof of !== 'number' || !Number.isInteger(of) || of < 1 || of > 16) throw malformed();
-  return { type: 'serve', v: 1, tenant, session, kind, address, of };
+  if (!isKind(kind) || typeof address !== 'string' || !/^[0-9a-f.:]{2,45}$/.test(address)) throw malformed();
+  if (!isBetween(port, 1, 65_535) || !isBetween(of, 1, socketsPerSessionMax)) throw malformed();
+  const served: ServeMessage = { type: 'serve', v: 1, tenant, session, kind, address, port, of };
+  if (kind !== 'tcp') return served;
+  const { grant } = fields;
+  if (typeof grant !== 'string' || grant.length === 0 || grant.length > 300) throw malformed();
+  return { ...served, grant };
+}
+
+const kinds: ReadonlySet<unknown> = new Set<SocketKind>(['proxy', 'http', 'tls', 'tcp', 'capture', 'names']);
+/** Ten of every session's own, and one per raw TCP grant. */
+const socketsPerSessionMax = 64;
+
+function isKind(value: unknown): value is SocketKind {
+  return kinds.has(value);
+}
+
+function isBetween(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 }
 
 function malformed(): GatewayError {

@@ -136,7 +136,8 @@ export class LaunchProcess {
       this.kill();
     } else if ('socket' in handOff) {
       this.socketsExpected = handOff.of;
-      this.sockets.push({ kind: handOff.socket, address: handOff.address, handle });
+      const port = { proxy: 3128, http: 80, tls: 443, tcp: 0, capture: 0, names: 53 }[handOff.socket];
+      this.sockets.push({ kind: handOff.socket, address: handOff.address, port, handle });
     } else if (this.#expected.has(handOff.command)) {
       this.#streams.set(`${handOff.command}/${handOff.stream}`, openStream(handOff.stream, handle));
     } else {

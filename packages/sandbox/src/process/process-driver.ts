@@ -169,6 +169,8 @@ class ProcessDriver implements SandboxDriver {
         uid: spec.uid === null ? `${process.getuid?.() ?? -1}, the user's own` : `${spec.uid}, the session's own`,
       },
       weaker,
+      capture: 'none',
+      handOff: 'descriptor',
       uid: spec.uid ?? process.getuid?.() ?? -1,
       startMs: Math.round(startMs * 10) / 10,
     };

@@ -150,13 +150,9 @@ export class GatewayKeeper {
     served.serving = false;
     const { tenant } = this.#options;
     try {
-      for (const { kind, address, handle } of served.sockets) {
+      for (const { handle, ...socket } of served.sockets) {
         if (this.#sessions.get(session) !== served) return;
-        await sendHandle(
-          child,
-          { type: 'serve', v: 1, tenant, session, kind, address, of: served.sockets.length },
-          handle,
-        );
+        await sendHandle(child, { type: 'serve', v: 1, tenant, session, ...socket, of: served.sockets.length }, handle);
       }
     } catch {
       // The gateway died in between: the next one is handed everything again.

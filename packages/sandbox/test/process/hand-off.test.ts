@@ -21,14 +21,13 @@ async function server(): Promise<ChildProcess> {
 }
 
 async function serve(child: ChildProcess, sandbox: Sandbox, session: string): Promise<void> {
-  for (const { kind, address, handle } of sandbox.sockets) {
+  for (const { handle, ...socket } of sandbox.sockets) {
     const message: ServeMessage = {
       type: 'serve',
       v: 1,
       tenant: 'test',
       session,
-      kind,
-      address,
+      ...socket,
       of: sandbox.sockets.length,
     };
     const serving = once(child, 'message');
