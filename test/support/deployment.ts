@@ -40,6 +40,10 @@ export interface DeploymentOptions {
   readonly as?: { readonly uid: number; readonly gid: number };
   /** Contents of the test-only destinations file; the daemon is then started with it. */
   readonly destinations?: unknown;
+  /** Another Node than the checkout's, for everything that is started. */
+  readonly node?: string;
+  /** A file system of its own for the state folder. */
+  readonly disk?: { readonly attach: (home: string) => void; readonly detach: () => void };
 }
 
 /**
@@ -52,38 +56,49 @@ export class Deployment implements AsyncDisposable {
   readonly runtime: string;
   readonly workspace: string;
   readonly #as: DeploymentOptions['as'];
+  readonly #options: DeploymentOptions;
 
-  private constructor(folder: string, as: DeploymentOptions['as']) {
+  private constructor(folder: string, options: DeploymentOptions) {
     this.folder = folder;
     this.home = path.join(folder, 'home');
     this.runtime = path.join(folder, 'run');
     this.workspace = path.join(folder, 'work');
-    this.#as = as;
+    this.#options = options;
+    this.#as = options.as;
   }
 
   static async start(options: DeploymentOptions = {}): Promise<Deployment> {
     // Short, because a Unix socket's path has 108 bytes.
     const folder = mkdtempSync(path.join(tmpdir(), 'cd-'));
     chmodSync(folder, 0o755);
-    const deployment = new Deployment(folder, options.as);
+    const deployment = new Deployment(folder, options);
     for (const dir of [deployment.home, deployment.runtime, deployment.workspace]) {
       mkdirSync(dir, { mode: 0o700 });
       if (options.as !== undefined) chownSync(dir, options.as.uid, options.as.gid);
     }
     if (options.as !== undefined) mkdirSync(deployment.#checkout);
-    const up = ['up'];
+    options.disk?.attach(deployment.home);
     if (options.destinations !== undefined) {
-      const file = path.join(folder, 'destinations.json');
-      writeFileSync(file, JSON.stringify(options.destinations), { mode: 0o644 });
-      up.push('--testing-destinations', file);
+      writeFileSync(deployment.#destinations, JSON.stringify(options.destinations), { mode: 0o644 });
     }
-    const started = await deployment.cordon(up);
+    const started = await deployment.up();
     if (started.status !== 0) {
       const log = deployment.log();
+      options.disk?.detach();
       rmSync(folder, { recursive: true, force: true });
       throw new Error(`cordon up ended with ${started.status}: ${started.stderr}\n${log}`);
     }
     return deployment;
+  }
+
+  get #destinations(): string {
+    return path.join(this.folder, 'destinations.json');
+  }
+
+  /** `cordon up`, as at the start: also after the daemon was killed. */
+  up(options: RunOptions = {}): Promise<Run> {
+    const testing = this.#options.destinations === undefined ? [] : ['--testing-destinations', this.#destinations];
+    return this.cordon(['up', ...testing], options);
   }
 
   /** Runs the command line to its end. */
@@ -134,7 +149,7 @@ export class Deployment implements AsyncDisposable {
   }
 
   #commandLine(): string[] {
-    const node = path.join(this.#checkout, path.relative(root, process.execPath));
+    const node = this.#options.node ?? path.join(this.#checkout, path.relative(root, process.execPath));
     return [node, path.join(this.#checkout, program)];
   }
 
@@ -222,6 +237,7 @@ export class Deployment implements AsyncDisposable {
       await new Promise((resolve) => setTimeout(resolve, 50));
     const left = this.processes();
     for (const pid of left) process.kill(pid, 'SIGKILL');
+    if (left.length === 0) this.#options.disk?.detach();
     const mounts = this.mounts();
     rmSync(this.folder, { recursive: true, force: true });
     if (down.status !== 0 || left.length > 0 || mounts.length > 0) {
