@@ -1,9 +1,9 @@
 import { createServer, type Server } from 'node:net';
 import { type OriginRule, systemClock } from '@cordon/protocol';
+import { DnsServer, type Zone } from '@cordon/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createResolver, Destinations, dial, type HostView, type Pin, parseOverrides } from '../src/index.ts';
 import { limits } from '../src/limits.ts';
-import { DnsServer, type Zone } from './dns-server.ts';
 import { permitFor } from './permit.ts';
 
 const live = new AbortController().signal;

@@ -7,6 +7,7 @@ import {
   createAuthority,
   createResolver,
   Destinations,
+  type HostView,
   localHostView,
   parseOverrides,
   Upstreams,
@@ -28,6 +29,7 @@ import {
   type GatewayMethods,
   type GatewayUplink,
   type Handlers,
+  type OriginRule,
   type SecretBinding,
   type SessionPolicy,
   systemClock,
@@ -61,6 +63,19 @@ export interface RigOptions {
   readonly clock?: Clock;
   /** 0: every decision is evaluated. */
   readonly memoEntries?: number;
+  /** Name servers, `127.0.0.1:port`; default: none answers. */
+  readonly dns?: readonly string[];
+  readonly hostView?: HostView;
+  /** What the tenant's own layer says of origins: ranges of loopback among them. */
+  readonly tenantOrigins?: readonly OriginRule[];
+  /** Sessions beside {@link session}, under the same grants; their ports: `rig.portsOf(id)`. */
+  readonly sessions?: readonly string[];
+}
+
+export interface Ports {
+  readonly proxy: number;
+  readonly http: number;
+  readonly tls: number;
 }
 
 export interface Reported {
@@ -87,6 +102,7 @@ export class Rig implements AsyncDisposable {
   #upstreams!: Upstreams;
   #beat: ReturnType<typeof setInterval> | null = null;
   #grants: readonly Grant[];
+  readonly #portsOf = new Map<string, Ports>();
   stopped = false;
   /** While true the control plane cannot be reached. */
   cut = false;
@@ -107,9 +123,9 @@ export class Rig implements AsyncDisposable {
     const hosts = Object.entries(options.hosts ?? {}).map(([name, port]) => [name, `127.0.0.1:${port}`]);
     const overrides = parseOverrides(Object.fromEntries(hosts) as Record<string, string>);
     const destinations = new Destinations({
-      resolver: createResolver({ clock, servers: ['127.0.0.1:9'] }),
+      resolver: createResolver({ clock, servers: options.dns ?? ['127.0.0.1:9'] }),
       clock,
-      hostView: () => localHostView([]),
+      hostView: () => options.hostView ?? localHostView([]),
       overrides,
     });
     rig.#upstreams = new Upstreams({ clock, extraCa: [upstreamCa.certificate] });
@@ -133,8 +149,10 @@ export class Rig implements AsyncDisposable {
       // A decision on a busy test machine may be descheduled for longer than the limit of production.
       limits: { decisionMs: 5_000, ...options.limits },
     });
+    for (const id of options.sessions ?? []) await rig.serve(id);
     await rig.serve();
-    await rig.until(() => rig.control !== null && rig.sent.some((message) => isServing(message)));
+    const served = 1 + (options.sessions?.length ?? 0);
+    await rig.until(() => rig.control !== null && rig.sent.filter((message) => isServing(message)).length >= served);
     return rig;
   }
 
@@ -145,11 +163,16 @@ export class Rig implements AsyncDisposable {
       const address = holder.address();
       if (address === null || typeof address === 'string') throw new Error('no port');
       this.ports[kind] = address.port;
+      this.#portsOf.set(id, { ...(this.#portsOf.get(id) ?? this.ports), [kind]: address.port });
       this.tell(
         { type: 'serve', v: 1, tenant: 'local', session: id, kind, address: '127.0.0.1', port: address.port, of: 3 },
         holder,
       );
     }
+  }
+
+  portsOf(id: string): Ports {
+    return this.#portsOf.get(id) ?? this.ports;
   }
 
   tell(message: unknown, handle?: unknown): void {
@@ -182,6 +205,9 @@ export class Rig implements AsyncDisposable {
   async push(control = this.control): Promise<void> {
     if (control === null || control.closed) return;
     await control.call('tenant', this.tenantPolicy());
+    for (const id of this.options.sessions ?? []) {
+      await control.call('session', { ...this.sessionPolicy(), session: id, stopped: false });
+    }
     await control.call('session', this.sessionPolicy());
     this.control = control;
     if (this.options.beats === false) return;
@@ -200,7 +226,8 @@ export class Rig implements AsyncDisposable {
 
   tenantPolicy(): TenantPolicy {
     const layers = [coreCeiling, openTenant];
-    return { tenant: 'local', generation: this.generation, layers, origins: [], expires: null };
+    const origins = this.options.tenantOrigins ?? [];
+    return { tenant: 'local', generation: this.generation, layers, origins, expires: null };
   }
 
   sessionPolicy(): SessionPolicy {

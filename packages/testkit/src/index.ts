@@ -1,3 +1,4 @@
+export { DnsServer, type Zone } from './canary/dns.ts';
 export { type HttpAnswer, HttpSink, type HttpSinkOptions } from './canary/http.ts';
 export { TcpSink } from './canary/tcp.ts';
 export { UdpSink } from './canary/udp.ts';

@@ -1,4 +1,5 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { limits } from '../limits.ts';
 
 /** What one name answers; a CNAME is followed inside the same answer, as a recursive server does. */
 export interface Zone {
@@ -44,7 +45,8 @@ export class DnsServer implements AsyncDisposable {
     const question = query.subarray(12, at + 5);
     const type = query.readUInt16BE(at + 1);
     const asked = labels.join('.').toLowerCase();
-    this.queries.push(`${type === 1 ? 'A' : type === 28 ? 'AAAA' : type} ${asked}`);
+    if (this.queries.length < limits.recordsMax)
+      this.queries.push(`${type === 1 ? 'A' : type === 28 ? 'AAAA' : type} ${asked}`);
     const records: Buffer[] = [];
     let name = asked;
     let entry = this.zone[name];
