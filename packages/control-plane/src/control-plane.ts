@@ -83,7 +83,8 @@ export class ControlPlane {
 
   #routes(): Route[] {
     const { store, engine, tree, publicKey, secrets, sockets, version } = this.#options;
-    const { sessions, proposals, registry, feed, stops, decisions, tenant, integrator, recorder, link } = this.#parts;
+    const { sessions, proposals, registry, feed, stops, decisions, refusals, tenant, integrator, recorder, link } =
+      this.#parts;
     const explainer = new Explainer({
       engine,
       decisions,
@@ -102,7 +103,7 @@ export class ControlPlane {
       }),
       ...sessionRoutes({ sessions, proposals, store: store.sessions, registry, feed, streamSocket: sockets.stream }),
       ...stopRoutes(stops, store.stops),
-      ...decisionRoutes(decisions, explainer),
+      ...decisionRoutes(decisions, refusals, explainer),
       ...policyRoutes({ engine, tenant, sessions }),
       ...secretRoutes(secrets, recorder),
       ...ledgerRoutes({ tree, integrator, decisions, publicKey }),

@@ -3,6 +3,7 @@ import { GatewayStates } from './daemon.ts';
 import { Decisions } from './ledger/decisions.ts';
 import { Integrator } from './ledger/integrator.ts';
 import { Recorder } from './ledger/recorder.ts';
+import { Refusals } from './ledger/refusals.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { TenantPolicies } from './policy/tenant.ts';
 import { SessionFeed } from './sessions/feed.ts';
@@ -21,6 +22,7 @@ interface Records {
   readonly recorder: Recorder;
   readonly integrator: Integrator;
   readonly decisions: Decisions;
+  readonly refusals: Refusals;
   readonly tenant: TenantPolicies;
   readonly registry: SessionRegistry;
   readonly table: StopTable;
@@ -64,9 +66,11 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
 async function openRecords(options: ControlPlaneOptions): Promise<Records> {
   const { store, tree, journals, engine, files, clock, log } = options;
   const decisions = new Decisions(store.decisions, new JournalArchive(journals), () => integrator.run());
+  const refusals = new Refusals(store.refusals, () => integrator.run());
   const integrator: Integrator = await Integrator.open({
     ...{ tree, journals, store, log },
     indexed: (attempts) => decisions.announce(attempts),
+    refused: () => refusals.announce(),
   });
   const recorder = await Recorder.open({ open: options.openJournal, kick: () => integrator.kick(), log });
   const tenant = await TenantPolicies.open({
@@ -75,7 +79,7 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     directory: options.policyDirectory,
   });
   return {
-    ...{ recorder, integrator, decisions, tenant },
+    ...{ recorder, integrator, decisions, refusals, tenant },
     registry: await SessionRegistry.open(store.sessions),
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),

@@ -176,6 +176,7 @@ describe('the description', () => {
         'GET /v1/ledger/proof',
         'GET /v1/openapi.json',
         'GET /v1/policy',
+        'GET /v1/refusals',
         'GET /v1/secrets',
         'GET /v1/sessions',
         'GET /v1/sessions/{id}',

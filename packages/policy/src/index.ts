@@ -1,5 +1,12 @@
 export { type CanonicalCode, type CanonicalHost, canonicalHost, type HostKind } from './canonical/host.ts';
-export { type CanonicalOrigin, canonicalOrigin, type Scheme } from './canonical/origin.ts';
+export {
+  type CanonicalOrigin,
+  type CanonicalTunnel,
+  canonicalOrigin,
+  canonicalTunnel,
+  type Scheme,
+  type TunnelScheme,
+} from './canonical/origin.ts';
 export { type CanonicalPath, canonicalPath, type PathOptions, route } from './canonical/path.ts';
 export { type CanonicalUrl, canonicalUrl } from './canonical/url.ts';
 export { coreCeiling, coreOnly, openTenant } from './core.ts';
@@ -30,6 +37,7 @@ export { compileLayer, type LayerResult } from './gate/layer.ts';
 export type { PolicyProblem, ProblemCode } from './gate/problem.ts';
 export { type AllowResult, parseAllow } from './grant/allow.ts';
 export { type CompiledGrants, type CompileOptions, compileGrants, type GrantsResult } from './grant/compile.ts';
+export { type ExactGrant, exactGrant } from './grant/exact.ts';
 export type { Clearance, Grant } from './grant/grant.ts';
 export { type MergeResult, mergeLayer } from './grant/merge.ts';
 export { suggestGrant } from './grant/suggest.ts';

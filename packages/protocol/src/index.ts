@@ -1,6 +1,18 @@
 // The schemas themselves are an entry of their own, `@cordon/protocol/api`: who only checks types need not load them.
 export type * as api from './api.ts';
-export type { Decision, Explanation, LedgerProof, Session, SessionOrder, SessionRequest, Status } from './api.ts';
+export type {
+  Decision,
+  Explanation,
+  LedgerProof,
+  RefusedRequest,
+  Session,
+  SessionOrder,
+  SessionRequest,
+  Status,
+  SuggestApart,
+  SuggestedGrant,
+  Suggestion,
+} from './api.ts';
 export * from './attach.ts';
 export type { Brand } from './brand.ts';
 export { canonicalize, type RecordValue, sealRecord } from './canonical.ts';

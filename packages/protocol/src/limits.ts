@@ -10,6 +10,8 @@ export const limits = {
   commandArgumentsMax: 4096,
   environmentVariablesMax: 512,
   sessionGrantsMax: 256,
+  /** Sessions of one `policy suggest`. */
+  suggestSessionsMax: 64,
   taskTextCharsMax: 64 * 1024,
   apiBodyBytesMax: 1024 * 1024,
 } as const;

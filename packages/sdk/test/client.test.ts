@@ -111,6 +111,7 @@ const decision = (attempt: string) => ({
   status: null,
   bytesIn: null,
   bytesOut: null,
+  result: null,
 });
 
 describe('decisions', () => {

@@ -1,7 +1,7 @@
 import type { Outcome, RecordValue } from '@cordon/protocol';
 import type { Database } from './database.ts';
 import { type Page, type PageRequest, pageLimit, parseCursor, toPage } from './page.ts';
-import { integer, integerOrNull, json, type Row, text } from './row.ts';
+import { integer, integerOrNull, json, type Row, text, textOrNull } from './row.ts';
 
 /** One decision entry and where it lies. The ledger is the record; this only finds things in it. */
 export interface IndexedDecision {
@@ -24,6 +24,8 @@ export interface IndexedDecision {
   readonly status: number | null;
   readonly bytesIn: number | null;
   readonly bytesOut: number | null;
+  /** What became of an allowed effect: `relayed`, or the code of what ended it; null until it is known. */
+  readonly result: string | null;
 }
 
 export interface StoredDecision extends IndexedDecision {
@@ -36,12 +38,16 @@ export interface FinishedDecision {
   readonly status: number | null;
   readonly bytesIn: number | null;
   readonly bytesOut: number | null;
+  readonly result: string | null;
 }
 
 export interface DecisionQuery extends PageRequest {
   readonly session?: string | undefined;
   readonly agent?: string | undefined;
   readonly outcome?: readonly Outcome[] | undefined;
+  /** Also those whose effect ended with one of these codes, whatever the outcome of the decision. */
+  readonly result?: readonly string[] | undefined;
+  readonly resource?: string | undefined;
   /** `asc` (default): as they were indexed, for following; `desc`: newest first. */
   readonly order?: 'asc' | 'desc' | undefined;
 }
@@ -74,15 +80,7 @@ export class SqliteDecisionIndex implements DecisionIndex {
 
   async finish(batch: readonly FinishedDecision[]): Promise<void> {
     this.#database.transaction(() => {
-      for (const { attempt, status, bytesIn, bytesOut } of batch) {
-        this.#database.run(
-          'UPDATE decisions SET status = ?, bytes_in = ?, bytes_out = ? WHERE attempt = ?',
-          status,
-          bytesIn,
-          bytesOut,
-          attempt,
-        );
-      }
+      for (const finished of batch) this.#finishOne(finished);
     });
   }
 
@@ -98,12 +96,16 @@ export class SqliteDecisionIndex implements DecisionIndex {
     const rows = this.#database.all(
       `SELECT * FROM decisions
        WHERE position ${newest ? '<' : '>'} ?1 AND (?2 IS NULL OR session = ?2) AND (?3 IS NULL OR agent = ?3)
-         AND (?4 IS NULL OR outcome IN (SELECT value FROM json_each(?4)))
-       ORDER BY position ${newest ? 'DESC' : 'ASC'} LIMIT ?5`,
+         AND (?4 IS NULL OR outcome IN (SELECT value FROM json_each(?4))
+           OR result IN (SELECT value FROM json_each(?5)))
+         AND (?6 IS NULL OR resource = ?6)
+       ORDER BY position ${newest ? 'DESC' : 'ASC'} LIMIT ?7`,
       parseCursor(query.cursor) ?? (newest ? Number.MAX_SAFE_INTEGER : 0),
       query.session ?? null,
       query.agent ?? null,
       query.outcome === undefined ? null : JSON.stringify(query.outcome),
+      JSON.stringify(query.result ?? []),
+      query.resource ?? null,
       limit + 1,
     );
     return toPage(rows.map(toDecision), limit);
@@ -122,11 +124,32 @@ export class SqliteDecisionIndex implements DecisionIndex {
     );
   }
 
+  /** INVARIANT: the same outcome again adds nothing to the session's bytes. */
+  #finishOne({ attempt, status, bytesIn, bytesOut, result }: FinishedDecision): void {
+    this.#database.run(
+      `UPDATE sessions SET
+         bytes_in = bytes_in + ?1 - (SELECT COALESCE(MAX(bytes_in), 0) FROM decisions WHERE attempt = ?3),
+         bytes_out = bytes_out + ?2 - (SELECT COALESCE(MAX(bytes_out), 0) FROM decisions WHERE attempt = ?3)
+       WHERE id = (SELECT session FROM decisions WHERE attempt = ?3)`,
+      bytesIn ?? 0,
+      bytesOut ?? 0,
+      attempt,
+    );
+    this.#database.run(
+      'UPDATE decisions SET status = ?, bytes_in = ?, bytes_out = ?, result = ? WHERE attempt = ?',
+      status,
+      bytesIn,
+      bytesOut,
+      result,
+      attempt,
+    );
+  }
+
   #insertOne(decision: IndexedDecision): number {
     const inserted = this.#database.run(
       `INSERT INTO decisions (writer, wseq, leaf_index, segment, byte_offset, attempt, session, agent, at, action,
-         resource, outcome, code, data, status, bytes_in, bytes_out)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         resource, outcome, code, data, status, bytes_in, bytes_out, result)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (writer, wseq) DO NOTHING`,
       decision.writer,
       decision.wseq,
@@ -145,6 +168,7 @@ export class SqliteDecisionIndex implements DecisionIndex {
       decision.status,
       decision.bytesIn,
       decision.bytesOut,
+      decision.result,
     );
     if (inserted === 0) return 0;
     const allowed = decision.outcome === 'allow' ? 1 : 0;
@@ -178,6 +202,7 @@ function toDecision(row: Row): StoredDecision {
     status: integerOrNull(row, 'status'),
     bytesIn: integerOrNull(row, 'bytes_in'),
     bytesOut: integerOrNull(row, 'bytes_out'),
+    result: textOrNull(row, 'result'),
     cursor: String(integer(row, 'position')),
   };
 }

@@ -5,6 +5,7 @@ export { createKeyFile, ensureDirectory, readKeyFile, removeFile, writeFileAtomi
 export type { Claim, IdempotencyStore } from './idempotency.ts';
 export type { Page, PageRequest } from './page.ts';
 export type { PolicyGeneration, PolicySource, PolicyStore } from './policies.ts';
+export type { IndexedRefusal, RefusalIndex, RefusalQuery, StoredRefusal } from './refusals.ts';
 export type { SessionChange, SessionQuery, SessionRecord, SessionStore, StoredSession } from './sessions.ts';
 export type { SettingStore } from './settings.ts';
 export type { StopRecord, StopScope, StopStore } from './stops.ts';

@@ -87,6 +87,31 @@ export const migrations: readonly string[] = [
     answer TEXT
   ) STRICT;
   `,
+  // What was refused before a decision can be listed, an outcome keeps its code, and a session knows its bytes. The
+  // mark of how far the ledger has been read goes, so that what is already there is read into the new columns.
+  `
+  CREATE TABLE refusals (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    writer TEXT NOT NULL,
+    wseq INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    at TEXT NOT NULL,
+    code TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    suppressed INTEGER NOT NULL,
+    UNIQUE (writer, wseq)
+  ) STRICT;
+  CREATE INDEX refusals_session ON refusals (session, position);
+
+  ALTER TABLE decisions ADD COLUMN result TEXT;
+  ALTER TABLE sessions ADD COLUMN bytes_in INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN bytes_out INTEGER NOT NULL DEFAULT 0;
+  UPDATE sessions SET
+    bytes_in = (SELECT COALESCE(SUM(bytes_in), 0) FROM decisions WHERE session = sessions.id),
+    bytes_out = (SELECT COALESCE(SUM(bytes_out), 0) FROM decisions WHERE session = sessions.id);
+  DELETE FROM settings WHERE name = 'ledger.indexed';
+  `,
 ];
 
 /** "Crdn": a file with another number is not our database. */

@@ -27,6 +27,8 @@ export interface StoredSession extends SessionRecord {
   /** Changes with every update, not with the counters. */
   readonly etag: string;
   readonly decisions: { readonly allow: number; readonly deny: number };
+  /** Of all effects that have ended: answers in, requests out. */
+  readonly bytes: { readonly in: number; readonly out: number };
   readonly cursor: string;
 }
 
@@ -162,6 +164,7 @@ function toSession(row: Row): StoredSession {
     detail: json<SessionRecord['detail']>(row, 'detail'),
     etag: `v${integer(row, 'version')}`,
     decisions: { allow: integer(row, 'allowed'), deny: integer(row, 'denied') },
+    bytes: { in: integer(row, 'bytes_in'), out: integer(row, 'bytes_out') },
     cursor: String(integer(row, 'position')),
   };
 }

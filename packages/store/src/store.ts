@@ -2,6 +2,7 @@ import { Database } from './database.ts';
 import { type DecisionIndex, SqliteDecisionIndex } from './decisions.ts';
 import { type IdempotencyStore, SqliteIdempotencyStore } from './idempotency.ts';
 import { type PolicyStore, SqlitePolicyStore } from './policies.ts';
+import { type RefusalIndex, SqliteRefusalIndex } from './refusals.ts';
 import { type SessionStore, SqliteSessionStore } from './sessions.ts';
 import { type SettingStore, SqliteSettingStore } from './settings.ts';
 import { SqliteStopStore, type StopStore } from './stops.ts';
@@ -14,6 +15,7 @@ export interface Store extends AsyncDisposable {
   readonly sessions: SessionStore;
   readonly stops: StopStore;
   readonly decisions: DecisionIndex;
+  readonly refusals: RefusalIndex;
   readonly policies: PolicyStore;
   readonly settings: SettingStore;
   readonly idempotency: IdempotencyStore;
@@ -32,6 +34,7 @@ export async function openStore(path: string): Promise<Store> {
     sessions: new SqliteSessionStore(database),
     stops: new SqliteStopStore(database),
     decisions: new SqliteDecisionIndex(database),
+    refusals: new SqliteRefusalIndex(database),
     policies: new SqlitePolicyStore(database),
     settings: new SqliteSettingStore(database),
     idempotency: new SqliteIdempotencyStore(database),

@@ -100,11 +100,50 @@ describe('decisions', () => {
     expect(found).toEqual(decision(1, { data: { attempt: 'att_1', n: [1, null, { x: 'y' }] } }));
     expect(cursor).toBe('1');
     await store.decisions.finish([
-      { attempt: 'att_1', status: 200, bytesIn: 2 ** 40, bytesOut: 0 },
-      { attempt: 'att_none', status: 1, bytesIn: 1, bytesOut: 1 },
+      { attempt: 'att_1', status: 200, bytesIn: 2 ** 40, bytesOut: 0, result: 'relayed' },
+      { attempt: 'att_none', status: 1, bytesIn: 1, bytesOut: 1, result: null },
     ]);
-    expect(await store.decisions.get('att_1')).toMatchObject({ status: 200, bytesIn: 2 ** 40, bytesOut: 0 });
+    expect(await store.decisions.get('att_1')).toMatchObject({ status: 200, bytesIn: 2 ** 40, result: 'relayed' });
     expect(await store.decisions.get('att_none')).toBeNull();
+  });
+
+  it('add the bytes of an outcome to their session once, however often it is read', async () => {
+    await store.sessions.create(session('ses_a'));
+    await store.decisions.insert([decision(1), decision(2)]);
+    const first = { attempt: 'att_1', status: 200, bytesIn: 100, bytesOut: 7, result: 'relayed' };
+    await store.decisions.finish([first]);
+    await store.decisions.finish([first, { ...first, attempt: 'att_2', bytesIn: 11, bytesOut: 0 }]);
+    await store.decisions.finish([first]);
+    expect((await store.sessions.get('ses_a'))?.bytes).toEqual({ in: 111, out: 7 });
+  });
+
+  it('are found by what became of them, and by where they went', async () => {
+    await store.decisions.insert([decision(1), decision(2, { outcome: 'deny' }), decision(3, { resource: 'r' })]);
+    const done = { status: null, bytesIn: 0, bytesOut: 0 };
+    await store.decisions.finish([{ attempt: 'att_1', ...done, result: 'address-forbidden' }]);
+    const list = async (query: Parameters<Store['decisions']['list']>[0]) =>
+      (await store.decisions.list(query)).items.map(({ wseq }) => wseq);
+    expect(await list({ outcome: ['deny'], result: ['address-forbidden'] })).toEqual([1, 2]);
+    expect(await list({ outcome: ['deny'], result: ['port-forbidden'] })).toEqual([2]);
+    expect(await list({ resource: 'r' })).toEqual([3]);
+  });
+
+  it('and refusals are listed both ways, by session and by agent, each once', async () => {
+    await store.sessions.create(session('ses_a'));
+    await store.sessions.create(session('ses_b', { agent: 'codex' }));
+    const refusal = (wseq: number, of: string) => ({
+      ...{ writer: 'gw', wseq, session: of, at, code: 'head-too-large', detail: 'too large', channel: 'c1' },
+      suppressed: wseq,
+    });
+    await store.refusals.insert([refusal(1, 'ses_a'), refusal(2, 'ses_b'), refusal(3, 'ses_a')]);
+    await store.refusals.insert([refusal(3, 'ses_a')]);
+    const list = async (query: Parameters<Store['refusals']['list']>[0]) =>
+      (await store.refusals.list(query)).items.map(({ wseq }) => wseq);
+    expect(await list({})).toEqual([1, 2, 3]);
+    expect(await list({ order: 'desc', session: 'ses_a' })).toEqual([3, 1]);
+    expect(await list({ agent: 'codex' })).toEqual([2]);
+    const [first] = (await store.refusals.list({ limit: 1 })).items;
+    expect(await list({ cursor: first?.cursor })).toEqual([2, 3]);
   });
 
   it('are listed both ways, followed from any one of them, and filtered', async () => {

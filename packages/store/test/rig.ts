@@ -62,6 +62,7 @@ export function decision(wseq: number, change: Partial<IndexedDecision> = {}): I
     status: null,
     bytesIn: null,
     bytesOut: null,
+    result: null,
     ...change,
   };
 }

@@ -1,6 +1,6 @@
 import type { IntegratedRecord } from '@cordon/ledger';
 import type { Decision, Outcome, RecordValue } from '@cordon/protocol';
-import type { IndexedDecision } from '@cordon/store';
+import type { IndexedDecision, IndexedRefusal } from '@cordon/store';
 
 type Located = Pick<IntegratedRecord, 'entry' | 'position'> & { readonly index: number | null };
 
@@ -28,6 +28,7 @@ export function toRow(record: Located): IndexedDecision | null {
     status: null,
     bytesIn: null,
     bytesOut: null,
+    result: null,
   };
 }
 
@@ -36,6 +37,7 @@ export interface FinishedAttempt {
   readonly status: number | null;
   readonly bytesIn: number | null;
   readonly bytesOut: number | null;
+  readonly result: string | null;
 }
 
 export function toFinish(record: Located): FinishedAttempt | null {
@@ -47,6 +49,26 @@ export function toFinish(record: Located): FinishedAttempt | null {
     status: count(entry.data['status']),
     bytesIn: count(entry.data['bytesIn']),
     bytesOut: count(entry.data['bytesOut']),
+    result: text(entry.data['code']) || null,
+  };
+}
+
+/** A gateway's word that a request was refused before a decision; null for every other entry. */
+export function toRefusal(record: Located): IndexedRefusal | null {
+  const { entry } = record;
+  const channel = text(entry.data['channel']);
+  // A fault that names an attempt is about a decision that was made; one without a channel is not a request's.
+  if (entry.type !== 'fault' || entry.session === null || channel === '' || text(entry.data['attempt']) !== '')
+    return null;
+  return {
+    writer: entry.writer,
+    wseq: entry.wseq,
+    session: entry.session,
+    at: entry.at,
+    code: text(entry.data['code']),
+    detail: text(entry.data['detail']),
+    channel,
+    suppressed: count(entry.data['suppressed']) ?? 0,
   };
 }
 
@@ -91,6 +113,7 @@ export function toDecision(row: IndexedDecision, body: DecisionBody): Decision {
     status: row.status,
     bytesIn: row.bytesIn,
     bytesOut: row.bytesOut,
+    result: row.result,
   };
 }
 

@@ -8,7 +8,15 @@ export interface DecisionFilter {
   readonly session?: string | undefined;
   readonly agent?: string | undefined;
   readonly outcome?: readonly Outcome[] | undefined;
+  /** Also those whose effect ended with one of these codes. */
+  readonly result?: readonly string[] | undefined;
 }
+
+/** What an agent was refused by policy, or by where the request would have gone. */
+export const didNotHappen = {
+  outcome: ['deny', 'hold'],
+  result: ['address-forbidden', 'name-forbidden', 'port-forbidden', 'host-not-canonical'],
+} as const satisfies DecisionFilter;
 
 export interface DecisionPage {
   readonly decisions: Decision[];
@@ -125,11 +133,13 @@ function matches(row: StoredDecision, filter: DecisionFilter): boolean {
   return (
     (filter.session === undefined || row.session === filter.session) &&
     (filter.agent === undefined || row.agent === filter.agent) &&
-    (filter.outcome === undefined || filter.outcome.includes(row.outcome))
+    (filter.outcome === undefined ||
+      filter.outcome.includes(row.outcome) ||
+      (row.result !== null && filter.result?.includes(row.result) === true))
   );
 }
 
 /** A query may carry more than the filter; the index takes nothing that it does not know. */
-function filterOf({ session, agent, outcome }: DecisionFilter): DecisionFilter {
-  return { session, agent, outcome };
+function filterOf({ session, agent, outcome, result }: DecisionFilter): DecisionFilter {
+  return { session, agent, outcome, result };
 }

@@ -2,16 +2,18 @@ import { type IntegratedRecord, JournalTail, type LedgerTree } from '@cordon/led
 import type { Store } from '@cordon/store';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
-import { type FinishedAttempt, toFinish, toRow } from './decision-row.ts';
+import { type FinishedAttempt, toFinish, toRefusal, toRow } from './decision-row.ts';
 
 export interface IntegratorOptions {
   readonly tree: LedgerTree;
   /** `ledger/journal/<tenant>` */
   readonly journals: string;
-  readonly store: Pick<Store, 'decisions' | 'settings'>;
+  readonly store: Pick<Store, 'decisions' | 'refusals' | 'settings'>;
   readonly log: Log;
   /** Attempts that are new or now have an outcome; they can be read from the index. */
   readonly indexed: (attempts: readonly string[]) => void;
+  /** There are new refusals in the index. */
+  readonly refused: () => void;
 }
 
 type Located = Pick<IntegratedRecord, 'entry' | 'position'> & { readonly index: number };
@@ -93,8 +95,11 @@ async function index(options: IntegratorOptions, records: readonly Located[]): P
   const finished: FinishedAttempt[] = records.map(toFinish).filter((finish) => finish !== null);
   if (rows.length > 0) await options.store.decisions.insert(rows);
   if (finished.length > 0) await options.store.decisions.finish(finished);
+  const refused = records.map(toRefusal).filter((refusal) => refusal !== null);
+  if (refused.length > 0) await options.store.refusals.insert(refused);
   const last = records.at(-1);
   if (last !== undefined) await options.store.settings.set(treeMark, String(last.index + 1));
+  if (refused.length > 0) options.refused();
   return [...new Set([...rows, ...finished].map((row) => row.attempt))];
 }
 

@@ -1,7 +1,10 @@
 import { canonicalPath } from '../canonical/path.ts';
 import { type GrantProblem, wrongGrant } from './grant.ts';
 
-/** A path with `*` for exactly one segment and, at the end, `**` for this path and all below. */
+/**
+ * A path with `*` for exactly one segment and, at the end, `**` for this path and all below. A backslash before a star
+ * makes it the character itself: an agent may send one, and a grant for that path must not become a wildcard.
+ */
 export interface PathPattern {
   readonly ok: true;
   /** `null` is any one segment. */
@@ -22,19 +25,30 @@ export function parsePathPattern(
   for (const part of wanted) {
     if (part === '**')
       return wrongGrant(field, '`**` stands at the end of a path only', text.slice(0, text.indexOf('**') + 2));
-    if (part !== '*' && part.includes('*')) {
+    if (part !== '*' && unescaped.test(part)) {
       return wrongGrant(field, '`*` stands for one whole segment', text.replaceAll(/[^/]*\*[^/]*/g, '*'));
     }
   }
-  const canonical = canonicalPath(`/${wanted.join('/')}`, options);
+  const canonical = canonicalPath(`/${wanted.map(withoutEscapes).join('/')}`, options);
   if (!canonical.ok) return wrongGrant(field, canonical.message, canonical.mend);
   const plain = canonical.path.slice(1).split('/');
   if (!below || wanted.length > 0) {
     const shorter = plain.length !== Math.max(wanted.length, 1);
     if (shorter) return wrongGrant(field, 'a granted path has no dot segments', canonical.path);
   }
-  const segments = below && wanted.length === 0 ? [] : plain.map((part) => (part === '*' ? null : part));
-  return { ok: true, segments, below, text: below ? `${canonical.path.replace(/\/$/, '')}/**` : canonical.path };
+  const segments =
+    below && wanted.length === 0 ? [] : plain.map((part, index) => (wanted[index] === '*' ? null : part));
+  const shown = segments.map((part) => (part === null ? '*' : escapeStars(part))).join('/');
+  return { ok: true, segments, below, text: below ? `${shown === '' ? '' : `/${shown}`}/**` : `/${shown}` };
+}
+
+/** A star that is not the character itself. */
+const unescaped = /(^|[^\\])\*/;
+const withoutEscapes = (part: string): string => part.replaceAll('\\*', '*');
+
+/** A literal path as a pattern that means it and nothing else. */
+export function escapeStars(path: string): string {
+  return path.replaceAll('*', '\\*');
 }
 
 /** Everything below the root: no condition at all. */
