@@ -1,9 +1,17 @@
 /** Named hostile inputs, each with the answer that must come. */
 export { type OddRequest, oddReads, oddRows } from './accepted.ts';
+export {
+  embeddedAddresses,
+  forbiddenAddresses,
+  loopbackSpellings,
+  metadataAddresses,
+  metadataHosts,
+} from './address.ts';
 export { answerRows, brokenBodies, type HostileAnswer, poison, trailingAnswers } from './answer.ts';
 export { chunkFloods, chunkRows, rubbishRow } from './chunk.ts';
 export { codingRows, listedCodingRows } from './coding.ts';
 export { parserRows } from './framing.ts';
 export { headRows } from './head.ts';
+export { lookalikes, targetTricks, unicodeHosts } from './hostname.ts';
 export { authorityRows, lineRows } from './line.ts';
 export type { HostileRequest } from './request.ts';
