@@ -6,6 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['cordon-source'], externalConditions: ['cordon-source'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/**/*.test.ts'],
+    setupFiles: ['tools/property-seed.ts'],
     testTimeout: 20_000,
     restoreMocks: true,
   },

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,6 +78,8 @@ _Noreturn void command_execute(const struct command *command, const int stdio[3]
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
   sigprocmask(SIG_SETMASK, &none, NULL);
   umask(022);
+  /* A supervisor that runs ahead of others lends that to nobody; one that runs behind them is not overtaken. */
+  if (getpriority(PRIO_PROCESS, 0) < 0) setpriority(PRIO_PROCESS, 0, 0);
   if (setsid() < 0) give_up(report, STEP_TERMINAL);
   if (command->terminal && ioctl(stdio[0], TIOCSCTTY, 0) != 0) give_up(report, STEP_TERMINAL);
   /* The report pipe goes out of the way first, so that the three below cannot overwrite it. */

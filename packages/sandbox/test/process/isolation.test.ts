@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { driver, Place, requireHost, run, sh, specFor, start } from './harness.ts';
@@ -50,10 +51,12 @@ describe('who the agent is', () => {
   });
 
   it('inherits neither umask nor priority nor directory of the supervisor', async () => {
-    const before = process.umask(0o077);
-    const { stdout } = await sh('umask; nice; pwd; ls -ld /etc/passwd /etc/cordon/ca.pem | cut -c1-10').finally(() =>
-      process.umask(before),
-    );
+    const before = { mask: process.umask(0o077), priority: os.getPriority() };
+    os.setPriority(-5);
+    const { stdout } = await sh('umask; nice; pwd; ls -ld /etc/passwd /etc/cordon/ca.pem | cut -c1-10').finally(() => {
+      process.umask(before.mask);
+      os.setPriority(before.priority);
+    });
     expect(stdout).toMatch(/^0022\n0\n\/var\/tmp\/.*\n-rw-r--r--\n-rw-r--r--\n$/);
   });
 
