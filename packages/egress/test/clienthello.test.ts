@@ -1,42 +1,24 @@
 import { createServer } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
+import {
+  alpnOffer as alpn,
+  echExtension as ech,
+  helloExtension as extension,
+  clientHello as hello,
+  malformedHellos,
+  serverName as name,
+  helloRecords as records,
+  serverNames as sni,
+  u8,
+  u16,
+  v8,
+  v16,
+} from '@cordon/testkit/hostile';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseClientHello } from '../src/index.ts';
 import { limits } from '../src/limits.ts';
 
-const u8 = (value: number): Buffer => Buffer.from([value]);
-const u16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff]);
-const v8 = (...parts: Buffer[]): Buffer => Buffer.concat([u8(Buffer.concat(parts).length), ...parts]);
-const v16 = (...parts: Buffer[]): Buffer => Buffer.concat([u16(Buffer.concat(parts).length), ...parts]);
-const extension = (type: number, data: Buffer): Buffer => Buffer.concat([u16(type), v16(data)]);
-const name = (host: string | Buffer, type = 0): Buffer =>
-  Buffer.concat([u8(type), v16(Buffer.from(host as string, 'latin1'))]);
-const sni = (...names: Buffer[]): Buffer => extension(0, v16(...names));
-const alpn = (...names: string[]): Buffer => extension(16, v16(...names.map((text) => v8(Buffer.from(text)))));
-const ech = extension(0xfe0d, Buffer.alloc(200));
-
-function hello(
-  extensions: Buffer[],
-  change: { type?: number; suites?: Buffer; tail?: Buffer; session?: number } = {},
-): Buffer {
-  const body = Buffer.concat([
-    u16(0x0303),
-    Buffer.alloc(32),
-    v8(Buffer.alloc(change.session ?? 32)),
-    v16(change.suites ?? u16(0x1301)),
-    v8(u8(0)),
-    v16(...extensions),
-    change.tail ?? Buffer.alloc(0),
-  ]);
-  return Buffer.concat([u8(change.type ?? 1), u8(0), u16(body.length), body]);
-}
-function records(message: Buffer, size = 16_384): Buffer {
-  const parts: Buffer[] = [];
-  for (let at = 0; at < message.length; at += size)
-    parts.push(u8(22), u16(0x0301), v16(message.subarray(at, at + size)));
-  return Buffer.concat(parts);
-}
 const parse = (...extensions: Buffer[]): ReturnType<typeof parseClientHello> =>
   parseClientHello(records(hello(extensions)));
 
@@ -109,49 +91,10 @@ describe('names', () => {
     expect(parse(sni(name(host(253))))).toMatchObject({ kind: 'hello', serverName: host(253) });
     for (const length of [254, 255, 256, 1000]) expect(parse(sni(name(host(length)))).kind).toBe('malformed');
   });
-  test.each<[string, Buffer[]]>([
-    ['two names', [sni(name('a.example'), name('b.example'))]],
-    ['two extensions with a name', [sni(name('a.example')), sni(name('b.example'))]],
-    ['any extension twice', [alpn('h2'), alpn('http/1.1')]],
-    ['a name of another type', [sni(name('a.example', 1))]],
-    ['an empty list', [sni()]],
-    ['an empty name', [sni(name(''))]],
-    ['NUL', [sni(name('a.example\0.evil'))]],
-    ['a space', [sni(name('a example'))]],
-    ['bytes over 0x7f', [sni(name('b\xfccher.example'))]],
-    ['a final dot', [sni(name('a.example.'))]],
-    ['bytes after the list', [extension(0, Buffer.concat([v16(name('a.example')), u8(0)]))]],
-    ['a list longer than its extension', [extension(0, Buffer.concat([u16(100), name('a.example')]))]],
-    ['a name longer than its list', [extension(0, v16(Buffer.concat([u8(0), u16(100), Buffer.from('a.example')])))]],
-    ['an empty ALPN name', [extension(16, v16(v8()))]],
-    ['an ALPN name that runs over', [extension(16, v16(u8(200)))]],
-    ['an extension that runs over', [Buffer.concat([u16(5), u16(500)])]],
-    ['half an extension', [u8(0)]],
-  ])('%s: malformed', (_, extensions) => expect(parse(...extensions).kind).toBe('malformed'));
 });
 
 describe('structure', () => {
-  test.each<[string, Buffer]>([
-    ['another handshake message', records(hello([], { type: 2 }))],
-    ['bytes after the extensions', records(hello([], { tail: u8(0) }))],
-    ['bytes after the hello', records(Buffer.concat([hello([]), u8(0)]))],
-    ['a session id of 33 bytes', records(hello([], { session: 33 }))],
-    ['no cipher suites', records(hello([], { suites: Buffer.alloc(0) }))],
-    ['half a cipher suite', records(hello([], { suites: u8(1) }))],
-    ['an empty record', Buffer.concat([u8(22), u16(0x0301), v16()])],
-    ['a record that is too long', Buffer.concat([u8(22), u16(0x0301), u16(16_385), Buffer.alloc(10)])],
-    ['SSL 2', Buffer.concat([u8(22), u16(0x0200), v16(hello([]))])],
-    [
-      'an alert in between',
-      Buffer.concat([
-        records(hello([sni(name('a.example'))]))
-          .subarray(0, 5 + 20)
-          .fill(20, 4, 5),
-        Buffer.from([21, 3, 3, 0, 2, 1, 0]),
-      ]),
-    ],
-    ['a message that says it is huge', Buffer.concat([u8(22), u16(0x0301), v16(Buffer.from([1, 0xff, 0xff, 0xff]))])],
-  ])('%s: malformed', (_, bytes) => expect(parseClientHello(bytes).kind).toBe('malformed'));
+  test.each(malformedHellos)('$name: malformed', ({ bytes }) => expect(parseClientHello(bytes).kind).toBe('malformed'));
 
   test('one byte a record, one record a call: no call copies more than once', () => {
     const bytes = records(hello([sni(name('a.example')), extension(21, Buffer.alloc(2000))]), 1);

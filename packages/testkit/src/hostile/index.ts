@@ -9,6 +9,21 @@ export {
 } from './address.ts';
 export { answerRows, brokenBodies, type HostileAnswer, poison, trailingAnswers } from './answer.ts';
 export { chunkFloods, chunkRows, rubbishRow } from './chunk.ts';
+export {
+  alpnOffer,
+  clientHello,
+  echExtension,
+  helloExtension,
+  helloRecords,
+  malformedHellos,
+  serverName,
+  serverNames,
+  u8,
+  u16,
+  v8,
+  v16,
+  withExtension,
+} from './clienthello.ts';
 export { codingRows, listedCodingRows } from './coding.ts';
 export { parserRows } from './framing.ts';
 export { headRows } from './head.ts';
