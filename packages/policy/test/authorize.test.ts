@@ -24,7 +24,7 @@ describe('authorize allows', () => {
     'http.request': 'https://a.example:443',
     'http.upgrade': 'https://a.example:443',
     'http.message': 'https://a.example:443',
-    'http.tunnel': 'https://10.0.0.1:5432',
+    'http.tunnel': 'tcp://10.0.0.1:5432',
     'model.generate': 'anthropic/some-model',
     'model.list': 'anthropic',
     'toolcall.invoke': 'tool://claude/Bash',
@@ -351,6 +351,7 @@ describe('obligations', () => {
     if (decision.outcome !== 'allow') throw new TypeError(decision.record.code);
     expect(decision.obligations).toEqual({
       bytes: 50,
+      lifeMs: null,
       leases: ['b', 'c'],
       durable: true,
       rates: [

@@ -40,6 +40,9 @@ const word = fc.constantFrom(
   '/',
   '**',
   'http://',
+  'wss://',
+  'tcp://',
+  'tls://',
   ':8443',
   'GET',
   '10.0.0.0/8',
@@ -49,14 +52,16 @@ const text = fc.array(fc.oneof(hostile, word), { maxLength: 6 }).map((parts) => 
 const target = fc.oneof(
   text,
   fc
-    .tuple(fc.constantFrom('api.example.com', '*.example.com', 'http://x.example:81'), text)
+    .tuple(fc.constantFrom('api.example.com', '*.example.com', 'http://x.example:81', 'wss://x.example'), text)
     .map(([host, path]) => `${host}/${path}`),
+  fc.tuple(fc.constantFrom('tcp://db.example:5432', 'tls://x.example'), text).map(([host, more]) => `${host}${more}`),
 );
 const method = fc.oneof(fc.constantFrom('GET', 'POST', 'M-SEARCH'), text);
 const grant: fc.Arbitrary<Grant> = fc
-  .tuple(fc.boolean(), target, fc.option(fc.array(method, { maxLength: 3 })), text, fc.boolean())
+  .tuple(fc.boolean(), target, fc.option(fc.array(method, { maxLength: 3 })), text, fc.boolean(), fc.boolean())
   .map(
-    ([allow, where, methods, odd, plain]): Grant => ({
+    ([allow, where, methods, odd, plain, websocket]): Grant => ({
+      ...(allow && websocket ? { websocket } : {}),
       ...(allow ? { allow: where } : { deny: where }),
       ...(methods === null ? {} : { methods }),
       ...(plain ? {} : { limits: { rate: odd, bytes: odd }, addresses: [odd] }),
@@ -64,27 +69,31 @@ const grant: fc.Arbitrary<Grant> = fc
   );
 
 describe('a grant of hostile text', () => {
-  it('is refused, or is exactly one policy of the effect and the place that it says', () => {
+  it('is refused, or is policies of the effect and the place that it says', () => {
     let compiled = 0;
     fc.assert(
       fc.property(grant, text, fc.nat(), (given, source, line) => {
         const result = compileGrants([{ ...given, line }], { layer: 'session', source });
         if (!result.ok) return;
-        const [entry, ...more] = Object.entries(result.policies);
-        expect(more).toEqual([]);
-        const [id = '', cedar = ''] = entry ?? [];
-        const parts = engine.split(cedar);
-        expect(parts).toMatchObject({ type: 'success', policies: [expect.any(String)], policy_templates: [] });
-        const parsed = engine.toJson(cedar);
-        if (parsed.type !== 'success') throw new Error(JSON.stringify(parsed));
-        const { effect, principal, action, resource, annotations, conditions } = parsed.json;
-        expect(effect).toBe(given.deny === undefined ? 'permit' : 'forbid');
-        expect(principal).toEqual({ op: 'All' });
-        expect(action.op).not.toBe('All');
-        expect(resource.op).not.toBe('All');
-        expect(annotations?.['source']).toBe(`${source}:${line}`);
-        expect(conditions.length).toBeLessThanOrEqual(1);
-        expect(JSON.stringify(conditions)).not.toContain('"||"');
+        const [[id] = [''], ...more] = Object.entries(result.policies);
+        // A deny that says how, and a grant with WebSockets, have one more each.
+        expect(more.map(([name]) => name.slice(id.length))).toEqual(
+          more.length === 0 ? [] : [given.deny === undefined ? '-websocket' : '-tunnel'],
+        );
+        for (const cedar of Object.values(result.policies)) {
+          const parts = engine.split(cedar);
+          expect(parts).toMatchObject({ type: 'success', policies: [expect.any(String)], policy_templates: [] });
+          const parsed = engine.toJson(cedar);
+          if (parsed.type !== 'success') throw new Error(JSON.stringify(parsed));
+          const { effect, principal, action, resource, annotations, conditions } = parsed.json;
+          expect(effect).toBe(given.deny === undefined ? 'permit' : 'forbid');
+          expect(principal).toEqual({ op: 'All' });
+          expect(action.op).not.toBe('All');
+          expect(resource.op).not.toBe('All');
+          expect(annotations?.['source']).toBe(`${source}:${line}`);
+          expect(conditions.length).toBeLessThanOrEqual(1);
+          expect(JSON.stringify(conditions)).not.toContain('"||"');
+        }
         // And the load gate takes it: nothing in it is of a kind that the gate refuses.
         if (compiled < 150 && /^session\/[A-Za-z0-9._:@+-]+\/1$/.test(id)) {
           expect(compileLayer(engine, { name: 'session', policies: result.policies })).toMatchObject({ ok: true });

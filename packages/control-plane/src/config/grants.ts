@@ -9,6 +9,8 @@ export interface CompiledGrants {
   readonly origins: readonly OriginRule[];
   /** Hosts that a grant names exactly; they get a line in the sandbox's hosts file. */
   readonly hosts: readonly string[];
+  /** Destinations of raw TCP grants, `tcp://host:port`. */
+  readonly tcp: readonly string[];
   readonly describe: readonly string[];
 }
 

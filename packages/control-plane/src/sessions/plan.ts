@@ -219,6 +219,7 @@ function collect(request: SessionOrder, profiles: Profiles): Sources {
       policies: merged.layer.policies,
       origins: all.flatMap((one) => one.origins),
       hosts: all.flatMap((one) => one.hosts),
+      tcp: all.flatMap((one) => one.tcp),
       describe: all.flatMap((one) => one.describe),
     },
   };

@@ -41,7 +41,27 @@ export function canonicalOrigin(text: string): CanonicalOrigin | Refusal<Canonic
   };
 }
 
-export function originText(scheme: Scheme, host: string, kind: HostKind, port: number): string {
+/** What is passed on unread: raw TCP, or TLS that nobody here terminates. */
+export type TunnelScheme = 'tcp' | 'tls';
+
+export interface CanonicalTunnel extends Omit<CanonicalOrigin, 'scheme'> {
+  readonly scheme: TunnelScheme;
+}
+
+/** `tcp://host:port`, `tls://host[:port]`: where a tunnel leads. Raw TCP has no usual port, so it must be said. */
+export function canonicalTunnel(text: string): CanonicalTunnel | Refusal<CanonicalCode> {
+  const match = /^(tcp|tls)(:\/\/.*)$/is.exec(text);
+  const scheme: TunnelScheme = match?.[1]?.toLowerCase() === 'tcp' ? 'tcp' : 'tls';
+  const origin = match === null ? null : canonicalOrigin(`https${match[2]}`);
+  if (origin === null || (scheme === 'tcp' && !/:[0-9]+$/.test(text.replace(/\[.*\]/, '')))) {
+    return refuse('origin-not-canonical', 'a tunnel is tcp://HOST:PORT, or tls:// with a host and perhaps a port');
+  }
+  if (!origin.ok) return origin;
+  const { host, kind, port } = origin;
+  return { ...origin, scheme, origin: originText(scheme, host, kind, port) };
+}
+
+export function originText(scheme: Scheme | TunnelScheme, host: string, kind: HostKind, port: number): string {
   return `${scheme}://${kind === 'ipv6' ? `[${host}]` : host}:${port}`;
 }
 

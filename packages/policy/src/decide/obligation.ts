@@ -4,10 +4,12 @@ import type { CompiledPolicy } from '../gate/compiled.ts';
 
 /** What an allow requires, folded over every permit of every layer that determined it; the strictest wins. */
 export interface Obligations {
-  /** Largest payload of the request; checked by `authorize` itself. */
+  /** Largest payload of one request or message, checked by `authorize` itself; of a tunnel all bytes, both ways. */
   readonly bytes: number | null;
   /** Each is kept by the gateway, per session and policy. */
   readonly rates: readonly (Rate & { readonly policy: string })[];
+  /** From the first byte of a tunnel or WebSocket to its end, kept by the gateway. */
+  readonly lifeMs: number | null;
   /** Secrets that may be leased; null: no permit names any, the binding alone decides. */
   readonly leases: readonly string[] | null;
   /** The record of the decision is to be on disk before the effect. */
@@ -25,20 +27,23 @@ export interface Folded {
 /** In the order of ids, so that the record is the same each time. */
 export function foldObligations(action: ActionName, permits: readonly CompiledPolicy[]): Folded {
   let bytes: number | null = null;
+  let lifeMs: number | null = null;
   let leases: readonly string[] | null = null;
   let durable = false;
   const rates: (Rate & { policy: string })[] = [];
   const unknown: string[] = [];
   for (const { id, duties } of permits) {
     if (duties.bytes !== null) bytes = bytes === null ? duties.bytes : Math.min(bytes, duties.bytes);
+    if (duties.lifeMs !== null) lifeMs = lifeMs === null ? duties.lifeMs : Math.min(lifeMs, duties.lifeMs);
     if (duties.lease !== null) leases = intersect(leases, duties.lease);
     if (duties.rate !== null) rates.push({ ...duties.rate, policy: id });
     durable ||= duties.durable;
     unknown.push(...duties.unkept);
   }
   // Other adapters come with what they keep; until then a duty on their actions is one that nobody would keep.
-  if (!action.startsWith('http.')) unknown.push(...textsOf({ bytes, leases, durable, rates }));
-  const obligations = { bytes, rates, leases, durable };
+  if (!action.startsWith('http.')) unknown.push(...textsOf({ bytes, lifeMs, leases, durable, rates }));
+  const obligations = { bytes, lifeMs, rates, leases, durable };
+  if (action === 'http.request' && lifeMs !== null) unknown.push(`life:${lifeMs}ms`);
   return { obligations, texts: [...new Set([...textsOf(obligations), ...unknown])].sort(), unknown };
 }
 
@@ -46,9 +51,10 @@ function intersect(known: readonly string[] | null, named: readonly string[]): r
   return known === null ? [...named].sort() : known.filter((each) => named.includes(each));
 }
 
-function textsOf({ bytes, rates, leases, durable }: Obligations): string[] {
+function textsOf({ bytes, lifeMs, rates, leases, durable }: Obligations): string[] {
   return [
     ...(bytes === null ? [] : [`bytes:${bytes}`]),
+    ...(lifeMs === null ? [] : [`life:${lifeMs}ms`]),
     ...(leases === null ? [] : [`lease:${leases.join(',')}`]),
     ...(durable ? ['durable:disk'] : []),
     ...rates.map(({ count, windowMs, policy }) => `rate:${count}/${windowMs}ms@${policy}`),

@@ -1,5 +1,5 @@
 import type { HttpArgs, Intent } from '@cordon/protocol';
-import { canonicalOrigin } from '../canonical/origin.ts';
+import { canonicalOrigin, canonicalTunnel } from '../canonical/origin.ts';
 import { canonicalPath, route } from '../canonical/path.ts';
 import type { ApprovalFacts, Facts } from '../fact/facts.ts';
 import { commonFields } from '../fact/field.ts';
@@ -44,6 +44,7 @@ function ownContext(intent: Intent): Record<string, unknown> | null {
     case 'http.message':
       return httpContext(intent);
     case 'http.tunnel':
+      return tunnelContext(intent);
     case 'model.generate':
     case 'model.list':
     case 'toolcall.invoke':
@@ -61,6 +62,11 @@ function ownContext(intent: Intent): Record<string, unknown> | null {
     case 'tunnel.accept':
       return {};
   }
+}
+
+function tunnelContext({ resource }: Intent): Record<string, unknown> | null {
+  const tunnel = canonicalTunnel(resource);
+  return tunnel.ok ? { tunnel: { scheme: tunnel.scheme, port: tunnel.port } } : null;
 }
 
 function httpContext(intent: Intent): Record<string, unknown> | null {

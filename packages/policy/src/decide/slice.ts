@@ -1,5 +1,11 @@
 import { type ActionName, type Principal, sealRecord } from '@cordon/protocol';
-import { canonicalOrigin } from '../canonical/origin.ts';
+import {
+  type CanonicalOrigin,
+  type CanonicalTunnel,
+  canonicalOrigin,
+  canonicalTunnel,
+  originText,
+} from '../canonical/origin.ts';
 import { namespace } from '../fact/schema.ts';
 import { limits } from '../limits.ts';
 
@@ -106,8 +112,9 @@ function resourceEntities(action: ActionName, resource: string): Entity[] | null
     case 'http.request':
     case 'http.upgrade':
     case 'http.message':
-    case 'http.tunnel':
       return originEntities(resource);
+    case 'http.tunnel':
+      return tunnelEntities(resource);
     case 'model.generate':
       return memberOfService('Model', /^([^/]+)\/(.+)$/.exec(resource), resource);
     case 'toolcall.invoke':
@@ -148,11 +155,30 @@ function memberOfService(type: EntityType, match: RegExpExecArray | null, id: st
 function originEntities(resource: string): Entity[] | null {
   const origin = canonicalOrigin(resource);
   if (!origin.ok || origin.origin !== resource) return null;
-  const host = uidOf('Host', origin.host);
-  const domains = origin.kind === 'name' ? parentDomains(origin.host).map((name) => uidOf('Domain', name)) : [];
+  return [entity(uidOf('Origin', resource), [uidOf('Host', origin.host)]), ...hostEntities(origin)];
+}
+
+/**
+ * A tunnel can carry whatever its port speaks, so it is *in* the origins there: `forbid … resource in Origin::"https://x:443"`
+ * meets `tls://x:443` and `tcp://x:443` too. A permit says `==` and does not.
+ */
+function tunnelEntities(resource: string): Entity[] | null {
+  const tunnel = canonicalTunnel(resource);
+  if (!tunnel.ok || tunnel.origin !== resource) return null;
+  const schemes = tunnel.scheme === 'tcp' ? (['http', 'https', 'tls'] as const) : (['https'] as const);
+  const carried = schemes.map((scheme) => uidOf('Origin', originText(scheme, tunnel.host, tunnel.kind, tunnel.port)));
+  const host = uidOf('Host', tunnel.host);
   return [
-    entity(uidOf('Origin', resource), [host]),
-    entity(host, domains.slice(0, 1)),
+    entity(uidOf('Origin', resource), [host, ...carried]),
+    ...carried.map((uid) => entity(uid, [host])),
+    ...hostEntities(tunnel),
+  ];
+}
+
+function hostEntities({ host, kind }: Pick<CanonicalOrigin | CanonicalTunnel, 'host' | 'kind'>): Entity[] {
+  const domains = kind === 'name' ? parentDomains(host).map((name) => uidOf('Domain', name)) : [];
+  return [
+    entity(uidOf('Host', host), domains.slice(0, 1)),
     ...domains.map((domain, index) => entity(domain, domains.slice(index + 1, index + 2))),
   ];
 }

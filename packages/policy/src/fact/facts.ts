@@ -97,6 +97,8 @@ export function minuteOfWeek(at: string): number {
 /** What an action does when no catalogue says otherwise: whatever leaves and is not known to read, shares. */
 export function defaultEffect(intent: Intent): Effect {
   if (intent.action === 'http.request') return effectOfMethod((intent.args as HttpArgs).method);
+  // What comes back on a WebSocket was sent by the far side; what goes out leaves like a body.
+  if (intent.action === 'http.message') return intent.args['direction'] === 'in' ? 'read' : 'share';
   return effectOfAction.get(intent.action) ?? 'share';
 }
 

@@ -5,6 +5,9 @@ export const namespace = 'Cordon';
 
 const http = 'http: { method: String, scheme: String, port: Long, route: String, body: String, bytes: Long }';
 
+/** Nothing of a tunnel's content is known, so nothing of it can be asked. */
+const tunnel = 'tunnel: { scheme: String, port: Long }';
+
 function buildSchema(): string {
   const common = [
     ...cedarFields(commonFields),
@@ -23,7 +26,7 @@ function buildSchema(): string {
     '  entity Session in [Agent, Person, Tenant];',
     '  entity Domain in [Domain];',
     '  entity Host in [Domain];',
-    '  entity Origin in [Host];',
+    '  entity Origin in [Origin, Host];',
     '  entity Service;',
     '  entity Tool, Item, Model in [Service];',
     '  entity Path in [Path];',
@@ -36,7 +39,7 @@ function buildSchema(): string {
     '  action "any";',
     '  action "egress" in ["any"];',
     action(['http.request', 'http.upgrade', 'http.message'], 'egress', 'Origin', [http]),
-    action(['http.tunnel'], 'egress', 'Origin'),
+    action(['http.tunnel'], 'egress', 'Origin', [tunnel]),
     action(['model.generate'], 'egress', 'Model'),
     action(['model.list', 'mcp.list'], 'egress', 'Service'),
     action(['mcp.call'], 'egress', 'Tool'),

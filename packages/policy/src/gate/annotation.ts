@@ -10,6 +10,8 @@ export interface Rate {
 export interface PolicyDuties {
   readonly bytes: number | null;
   readonly rate: Rate | null;
+  /** How long a tunnel or a WebSocket may last. */
+  readonly lifeMs: number | null;
   /** Secrets that may be leased; null: it names none. */
   readonly lease: readonly string[] | null;
   readonly durable: boolean;
@@ -29,6 +31,7 @@ const durationPattern = /^[1-9][0-9]{0,5}(ms|s|m|h)$/;
 const values: Readonly<Record<string, RegExp>> = {
   bytes: /^(0|[1-9][0-9]{0,14})$/,
   rate: /^[1-9][0-9]{0,8}\/[1-9][0-9]{0,5}(ms|s|m|h)$/,
+  life: durationPattern,
   redact: listPattern,
   delay: durationPattern,
   notify: listPattern,
@@ -81,10 +84,11 @@ export function parseDuration(text: string): number | null {
 }
 
 function dutiesOf(annotations: Readonly<Record<string, string>>): PolicyDuties {
-  const { bytes, rate, lease, durable } = annotations;
+  const { bytes, rate, life, lease, durable } = annotations;
   return {
     bytes: bytes === undefined ? null : Number(bytes),
     rate: rate === undefined ? null : parseRate(rate),
+    lifeMs: life === undefined ? null : parseDuration(life),
     lease: lease === undefined ? null : lease.split(','),
     durable: durable === 'disk',
     unkept: unkept.filter((name) => annotations[name] !== undefined).map((name) => `${name}:${annotations[name]}`),

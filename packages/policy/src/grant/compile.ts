@@ -5,7 +5,7 @@ import { describeGrant } from './describe.ts';
 import { type Grant, type GrantProblem, wrongGrant } from './grant.ts';
 import { cedarString, isAnyPath, routeCondition } from './path-pattern.ts';
 import { parseTarget, type Target } from './target.ts';
-import { type GrantTerms, parseTerms } from './terms.ts';
+import { checkKind, type GrantTerms, parseTerms } from './terms.ts';
 
 export interface CompileOptions {
   readonly layer: LayerSource['name'];
@@ -21,6 +21,8 @@ export interface CompiledGrants {
   readonly origins: readonly OriginRule[];
   /** Names without wildcard that are granted, for the sandbox's hosts file. */
   readonly hosts: readonly string[];
+  /** Destinations of raw TCP grants, `tcp://host:port`; each gets a socket of its own in the sandbox. */
+  readonly tcp: readonly string[];
   /** One line per grant, for `run` to print and the session to record. */
   readonly describe: readonly string[];
 }
@@ -36,6 +38,7 @@ export function compileGrants(grants: readonly Grant[], options: CompileOptions)
   const policies: Record<string, string> = {};
   const origins: OriginRule[] = [];
   const hosts = new Set<string>();
+  const tcp = new Set<string>();
   const describe: string[] = [];
   for (const [index, grant] of grants.entries()) {
     const read = readGrant(grant);
@@ -45,15 +48,19 @@ export function compileGrants(grants: readonly Grant[], options: CompileOptions)
     }
     const { target, terms } = read;
     const id = `${options.layer}/${options.source.replaceAll(/[^A-Za-z0-9._:@+-]/g, '-')}/${index + 1}`;
-    policies[id] = cedarText(grant, target, terms, options.source);
+    for (const rule of rulesOf(grant, target, terms)) {
+      policies[`${id}${rule.suffix}`] = cedarText(grant, rule, terms, options.source);
+    }
     describe.push(describeGrant(grant, target, terms));
     if (grant.deny !== undefined) continue;
-    if (!target.wildcard && target.named) hosts.add(target.host);
+    if (target.scheme === 'tcp') tcp.add(target.origin);
+    // Raw TCP has an address of its own in the sandbox, so its name does not point where HTTP and TLS are served.
+    else if (!target.wildcard && target.named) hosts.add(target.host);
     const rule = originRule(grant, target, options.trusted ?? false);
     if (rule !== null) origins.push(rule);
   }
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, policies, origins, hosts: [...hosts].sort(), describe };
+  return { ok: true, policies, origins, hosts: [...hosts].sort(), tcp: [...tcp].sort(), describe };
 }
 
 function readGrant(grant: Grant): { ok: true; target: Target; terms: GrantTerms } | GrantProblem {
@@ -62,31 +69,85 @@ function readGrant(grant: Grant): { ok: true; target: Target; terms: GrantTerms 
     return wrongGrant('allow', 'a grant has exactly one of `allow` and `deny`');
   }
   const field = allow === undefined ? 'deny' : 'allow';
-  const target = parseTarget(allow ?? deny ?? '', field, { encodedSlash: grant.encodedSlash ?? false });
+  const target = parseTarget(allow ?? deny ?? '', field, {
+    encodedSlash: grant.encodedSlash ?? false,
+    opaque: grant.tls === 'opaque',
+  });
   if (!target.ok) return target;
+  const misplaced = checkKind(grant, target);
+  if (misplaced !== null) return misplaced;
   const terms = parseTerms(grant);
   return terms.ok ? { ok: true, target, terms } : terms;
 }
 
-function cedarText(grant: Grant, target: Target, terms: GrantTerms, source: string): string {
+/** One policy that a grant compiles to. */
+interface Rule {
+  /** Tells the second policy of a grant from its first. */
+  readonly suffix: '' | '-websocket' | '-tunnel';
+  readonly action: string;
+  readonly resource: string;
+  readonly conditions: readonly string[];
+}
+
+/** A grant is for plain requests, unless it says more; a deny is for everything that leaves, unless it says how. */
+function rulesOf(grant: Grant, target: Target, terms: GrantTerms): Rule[] {
+  const resource = resourceOf(grant, target);
+  if (grant.deny !== undefined) return deniesOf(target, terms, resource);
+  const place = placeConditions(target, 'http', true);
+  const sockets: Rule = { suffix: '', action: actions(websocket), resource, conditions: place };
+  switch (target.kind) {
+    case 'tunnel':
+      return [{ suffix: '', action: actions(['http.tunnel']), resource, conditions: [] }];
+    case 'websocket':
+      return [sockets];
+    case 'request': {
+      const conditions = requestConditions(target, terms, true);
+      const requests: Rule = { suffix: '', action: actions(['http.request']), resource, conditions };
+      return grant.websocket === true ? [requests, { ...sockets, suffix: '-websocket' }] : [requests];
+    }
+  }
+}
+
+function deniesOf(target: Target, terms: GrantTerms, resource: string): Rule[] {
+  const { kind, exact } = target;
+  if (kind === 'tunnel') {
+    const conditions = placeConditions(target, 'tunnel', exact);
+    return [{ suffix: '', action: actions(['http.tunnel']), resource, conditions }];
+  }
+  const conditions =
+    kind === 'websocket' ? placeConditions(target, 'http', exact) : requestConditions(target, terms, exact);
+  if (conditions.length === 0 && kind === 'request') {
+    return [{ suffix: '', action: 'action in Cordon::Action::"egress"', resource, conditions }];
+  }
+  const action = actions(kind === 'websocket' ? websocket : ['http.request', ...websocket]);
+  // Whether a tunnel carries what is denied cannot be seen, so there is none.
+  const port = target.wildcard && exact ? [`context.tunnel.port == ${target.port}`] : [];
+  return [
+    { suffix: '', action, resource, conditions },
+    { suffix: '-tunnel', action: actions(['http.tunnel']), resource, conditions: port },
+  ];
+}
+
+const websocket = ['http.upgrade', 'http.message'] as const;
+
+function actions(names: readonly string[]): string {
+  const [first = ''] = names;
+  if (names.length === 1) return `action == Cordon::Action::${cedarString(first)}`;
+  return `action in [${names.map((name) => `Cordon::Action::${cedarString(name)}`).join(', ')}]`;
+}
+
+function cedarText(grant: Grant, rule: Rule, terms: GrantTerms, source: string): string {
   const where = grant.line === undefined || grant.line === null ? source : `${source}:${grant.line}`;
   const annotations = [
     `@source(${cedarString(where)})`,
     ...(terms.bytes === null ? [] : [`@bytes("${terms.bytes}")`]),
     ...(terms.rate === null ? [] : [`@rate("${terms.rate}")`]),
+    ...(terms.life === null || rule.action.includes('"http.request"') ? [] : [`@life("${terms.life}")`]),
   ];
-  const conditions = conditionsOf(grant, target, terms);
+  const { action, resource, conditions } = rule;
   const when = conditions.length === 0 ? '' : `\nwhen { ${conditions.join(' && ')} }`;
   const effect = grant.deny === undefined ? 'permit' : 'forbid';
-  return `${annotations.join(' ')}\n${effect} (principal, ${actionsOf(grant, conditions)}, ${resourceOf(grant, target)})${when};`;
-}
-
-/** A grant is for plain requests; a deny is for everything that leaves towards the host, unless it says how. */
-function actionsOf(grant: Grant, conditions: readonly string[]): string {
-  if (grant.deny === undefined) return 'action == Cordon::Action::"http.request"';
-  if (conditions.length === 0) return 'action in Cordon::Action::"egress"';
-  const http = ['http.request', 'http.upgrade', 'http.message'].map((name) => `Cordon::Action::"${name}"`);
-  return `action in [${http.join(', ')}]`;
+  return `${annotations.join(' ')}\n${effect} (principal, ${action}, ${resource})${when};`;
 }
 
 function resourceOf(grant: Grant, { wildcard, host, exact, origin }: Target): string {
@@ -98,26 +159,37 @@ function resourceOf(grant: Grant, { wildcard, host, exact, origin }: Target): st
     : `resource in Cordon::Origin::${cedarString(origin)}`;
 }
 
-function conditionsOf(grant: Grant, target: Target, { methods }: GrantTerms): string[] {
-  const { scheme, port, wildcard, exact, path } = target;
-  const conditions: string[] = [];
-  // Names below a domain say nothing about plain http and other ports, so those are said beside them.
-  if (wildcard && (grant.deny === undefined || exact)) {
-    conditions.push(`context.http.scheme == "${scheme}"`, `context.http.port == ${port}`);
-  }
+function requestConditions(target: Target, { methods }: GrantTerms, withPlace: boolean): string[] {
   const [first] = methods;
-  if (methods.length === 1) conditions.push(`context.http.method == ${cedarString(first ?? '')}`);
-  else if (methods.length > 1)
-    conditions.push(`[${methods.map(cedarString).join(', ')}].contains(context.http.method)`);
-  if (!isAnyPath(path)) conditions.push(routeCondition(path));
-  return conditions;
+  const method =
+    methods.length === 0
+      ? []
+      : methods.length === 1
+        ? [`context.http.method == ${cedarString(first ?? '')}`]
+        : [`[${methods.map(cedarString).join(', ')}].contains(context.http.method)`];
+  const place = placeConditions(target, 'http', withPlace);
+  // Scheme and port stand before the method, the path behind it.
+  const at = target.wildcard && withPlace ? 2 : 0;
+  return [...place.slice(0, at), ...method, ...place.slice(at)];
+}
+
+/** Names below a domain say nothing about plain http and other ports, so those are said beside them. */
+function placeConditions(target: Target, context: 'http' | 'tunnel', withPlace: boolean): string[] {
+  const { scheme, port, wildcard, path } = target;
+  return [
+    ...(wildcard && withPlace
+      ? [`context.${context}.scheme == "${scheme}"`, `context.${context}.port == ${port}`]
+      : []),
+    ...(isAnyPath(path) ? [] : [routeCondition(path)]),
+  ];
 }
 
 function originRule(grant: Grant, target: Target, trusted: boolean): OriginRule | null {
   const addresses = grant.addresses ?? [];
   const bodyOnRead = grant.body ?? false;
   const encodedSlash = grant.encodedSlash ?? false;
-  if (addresses.length === 0 && !bodyOnRead && !encodedSlash && !trusted) return null;
+  // A tunnel always has its rule: by it the gateway knows that one may be meant before it looks at the bytes.
+  if (addresses.length === 0 && !bodyOnRead && !encodedSlash && !trusted && target.kind !== 'tunnel') return null;
   return { origin: target.origin, addresses, trusted, bodyOnRead, encodedSlash };
 }
 

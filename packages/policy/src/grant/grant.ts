@@ -1,14 +1,24 @@
 /** One entry of `grants` or `denies` in YAML, or one `--allow`; its shape is checked by whoever read the file. */
 export interface Grant {
-  /** Exactly one of `allow` and `deny`: `[http://]HOST[:PORT][/PATH]`. */
+  /** Exactly one of `allow` and `deny`: `[SCHEME://]HOST[:PORT][/PATH]`, SCHEME one of http, ws, wss, tcp, tls. */
   readonly allow?: string | undefined;
   readonly deny?: string | undefined;
   /** Default GET and HEAD for `allow`, every method for `deny`. */
   readonly methods?: readonly string[] | undefined;
   /** What may be sent there; default public. */
   readonly clearance?: Clearance | undefined;
-  /** `bytes`: number or `64KiB`; `rate`: `30/1m`. */
-  readonly limits?: { readonly bytes?: number | string | undefined; readonly rate?: string | undefined } | undefined;
+  /** `bytes`: number or `64KiB`; `rate`: `30/1m`; `life` of a tunnel or WebSocket: `2h`. */
+  readonly limits?:
+    | {
+        readonly bytes?: number | string | undefined;
+        readonly rate?: string | undefined;
+        readonly life?: string | undefined;
+      }
+    | undefined;
+  /** Beside the requests also WebSockets, whose messages are decided one by one. */
+  readonly websocket?: boolean | undefined;
+  /** `opaque`: TLS to this host is passed on unread, so nothing that is said inside is decided. */
+  readonly tls?: 'opaque' | undefined;
   /** Private ranges that the name may resolve to. */
   readonly addresses?: readonly string[] | undefined;
   /** GET, HEAD, DELETE and OPTIONS may carry a body. */
@@ -23,7 +33,7 @@ export type Clearance = 'public' | 'internal' | 'private' | 'secret';
 /** A problem of one grant: which member is wrong and what would be right. */
 export interface GrantProblem {
   readonly ok: false;
-  readonly field: 'allow' | 'deny' | 'methods' | 'limits' | 'addresses' | 'clearance';
+  readonly field: 'allow' | 'deny' | 'methods' | 'limits' | 'addresses' | 'clearance' | 'websocket' | 'tls' | 'body';
   readonly message: string;
   readonly mend: string | null;
 }

@@ -1,6 +1,7 @@
 import { addressOf } from '../canonical/address.ts';
 import { parseDuration } from '../gate/annotation.ts';
 import { type Grant, type GrantProblem, wrongGrant } from './grant.ts';
+import type { Target } from './target.ts';
 
 /** What a grant says beside its target, checked. */
 export interface GrantTerms {
@@ -9,6 +10,7 @@ export interface GrantTerms {
   readonly methods: readonly string[];
   readonly bytes: number | null;
   readonly rate: string | null;
+  readonly life: string | null;
 }
 
 const clearances = ['public', 'internal', 'private', 'secret'];
@@ -24,6 +26,9 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   if (grant.deny !== undefined && (grant.limits !== undefined || grant.addresses !== undefined)) {
     return wrongGrant('limits', 'a deny has no limits and no addresses');
   }
+  if (grant.deny !== undefined && (grant.websocket !== undefined || grant.tls !== undefined)) {
+    return wrongGrant('deny', 'a deny names WebSockets and tunnels by their scheme', 'wss://api.example.com');
+  }
   const odd = (grant.addresses ?? []).find((cidr) => !isCidr(cidr));
   if (odd !== undefined) return wrongGrant('addresses', `${JSON.stringify(odd)} is no address range`, '10.1.2.0/24');
   const bytes = grant.limits?.bytes === undefined ? null : parseBytes(grant.limits.bytes);
@@ -31,7 +36,28 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
     return wrongGrant('limits', `bytes: ${JSON.stringify(grant.limits?.bytes)} is no size`, '64KiB');
   const rate = grant.limits?.rate ?? null;
   if (rate !== null && !isRate(rate)) return wrongGrant('limits', `rate: ${JSON.stringify(rate)} is no rate`, '30/1m');
-  return { ok: true, methods: methods.names, bytes, rate };
+  const life = grant.limits?.life ?? null;
+  if (life !== null && parseDuration(life) === null) {
+    return wrongGrant('limits', `life: ${JSON.stringify(life)} is no duration`, '2h');
+  }
+  return { ok: true, methods: methods.names, bytes, rate, life };
+}
+
+/** What a grant of this kind cannot say: a term that nobody keeps must not look like one that is kept. */
+export function checkKind(grant: Grant, { kind }: Target): GrantProblem | null {
+  const request = kind === 'request';
+  if (grant.limits?.life !== undefined && request && grant.websocket !== true) {
+    return wrongGrant('limits', 'life is for tunnels and WebSockets');
+  }
+  if (request) return null;
+  const what = kind === 'tunnel' ? 'a tunnel' : 'a WebSocket alone';
+  if (grant.methods !== undefined) return wrongGrant('methods', `${what} has no methods`);
+  if (grant.body !== undefined) return wrongGrant('body', `${what} has no body`);
+  if (grant.encodedSlash !== undefined && kind === 'tunnel') return wrongGrant('allow', 'a tunnel has no path');
+  if (grant.websocket === true && kind === 'tunnel') {
+    return wrongGrant('websocket', 'a tunnel is not read, so no WebSocket in it is decided');
+  }
+  return null;
 }
 
 function parseMethods(grant: Grant): { readonly ok: true; readonly names: readonly string[] } | GrantProblem {
