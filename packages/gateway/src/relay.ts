@@ -112,7 +112,9 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
     await new Promise<void>((resolve, reject) => {
       let slow: ReturnType<typeof setTimeout> | null = null;
       let wrote = false;
+      let settled = false;
       const settle = (end: () => void): void => {
+        settled = true;
         if (slow !== null) clearTimeout(slow);
         signal.removeEventListener('abort', aborted);
         end();
@@ -138,6 +140,8 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
         }
       });
       inbound.on('data', (chunk: Buffer) => {
+        // INVARIANT: the part that passes the cap is not relayed, else an answer cut at its last part would look whole.
+        if (settled) return;
         hash.update(chunk);
         wrote = true;
         if (response.write(chunk)) return;
@@ -156,6 +160,7 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
         if (!inbound.readableEnded) fail(new GatewayError('answer-incomplete', 'the answer ended early'));
       });
       inbound.on('end', () => {
+        if (settled) return;
         waitForReader();
         response.end(() => settle(resolve));
       });

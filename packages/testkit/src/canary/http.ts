@@ -41,7 +41,9 @@ export class HttpSink {
         () => response.destroy(),
       );
     };
-    this.#server = options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener);
+    const head = { maxHeaderSize: limits.requestHeadBytesMax };
+    this.#server =
+      options.tls === undefined ? createServer(head, listener) : createTlsServer({ ...head, ...options.tls }, listener);
     // Counted below TLS and HTTP: even a connection that never says a word is an escape.
     this.#server.on('connection', () => {
       this.#connections += 1;

@@ -30,3 +30,4 @@ export { headRows } from './head.ts';
 export { lookalikes, targetTricks, unicodeHosts } from './hostname.ts';
 export { authorityRows, lineRows } from './line.ts';
 export type { HostileRequest } from './request.ts';
+export { codedBombs, type HostileBody, jsonBombs, opaqueBodies } from './size.ts';
