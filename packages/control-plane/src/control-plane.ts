@@ -13,6 +13,7 @@ import { Explainer } from './ledger/explain.ts';
 import { limits } from './limits.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { createParts, type Parts } from './parts.ts';
+import { Suggester } from './suggest/suggest.ts';
 import { UplinkServer } from './uplink/server.ts';
 
 /** Zone 3 of one machine: API, sessions, policy lifecycle, stops, leases, the ledger's tree. */
@@ -91,6 +92,12 @@ export class ControlPlane {
       sessions: store.sessions,
       generation: (number) => tenant.generation(number),
     });
+    const suggester = new Suggester({
+      ...{ engine, decisions },
+      refusals: store.refusals,
+      sessions: store.sessions,
+      tenant: () => tenant.current,
+    });
     const routes = [
       ...daemonRoutes({
         version,
@@ -104,7 +111,7 @@ export class ControlPlane {
       ...sessionRoutes({ sessions, proposals, store: store.sessions, registry, feed, streamSocket: sockets.stream }),
       ...stopRoutes(stops, store.stops),
       ...decisionRoutes(decisions, refusals, explainer),
-      ...policyRoutes({ engine, tenant, sessions }),
+      ...policyRoutes({ engine, tenant, sessions, suggester }),
       ...secretRoutes(secrets, recorder),
       ...ledgerRoutes({ tree, integrator, decisions, publicKey }),
     ];

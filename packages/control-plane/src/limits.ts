@@ -56,4 +56,8 @@ export const limits = {
   recoveredWordsMax: 100,
   /** Files of tests and cases in one `policy test`. */
   policyTestCasesMax: 1000,
+  /** Denied attempts that one `policy suggest` looks at, newest first. */
+  suggestAttemptsMax: 5000,
+  /** What it lists beside the grants. */
+  suggestApartMax: 100,
 } as const;

@@ -189,6 +189,7 @@ describe('the description', () => {
         'POST /v1/lifts',
         'POST /v1/policy/check',
         'POST /v1/policy/reload',
+        'POST /v1/policy/suggest',
         'POST /v1/policy/test',
         'POST /v1/sessions',
         'POST /v1/sessions/{id}/apply',

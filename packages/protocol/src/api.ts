@@ -142,6 +142,8 @@ export const refusal = z.strictObject({
   /** The gateway's own words; what it quotes is bounded and escaped. */
   detail: z.string(),
   channel: z.string(),
+  /** Where the client wanted to go, as far as that was known. */
+  resource: z.nullable(z.string()),
   /** Refusals before this one that were only counted. */
   suppressed: z.int(),
 });

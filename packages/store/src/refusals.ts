@@ -1,6 +1,6 @@
 import type { Database } from './database.ts';
 import { type Page, type PageRequest, pageLimit, parseCursor, toPage } from './page.ts';
-import { integer, type Row, text } from './row.ts';
+import { integer, type Row, text, textOrNull } from './row.ts';
 
 /** One `fault` entry of a gateway: a request that was refused before there was anything to decide. */
 export interface IndexedRefusal {
@@ -12,6 +12,8 @@ export interface IndexedRefusal {
   /** The gateway's own words, bounded and escaped by it. */
   readonly detail: string;
   readonly channel: string;
+  /** `https://host:443`, where the gateway knew where the client wanted to go. */
+  readonly resource: string | null;
   /** Refusals before this one that were only counted. */
   readonly suppressed: number;
 }
@@ -23,6 +25,7 @@ export interface StoredRefusal extends IndexedRefusal {
 export interface RefusalQuery extends PageRequest {
   readonly session?: string | undefined;
   readonly agent?: string | undefined;
+  readonly code?: string | undefined;
   readonly order?: 'asc' | 'desc' | undefined;
 }
 
@@ -41,11 +44,11 @@ export class SqliteRefusalIndex implements RefusalIndex {
 
   async insert(batch: readonly IndexedRefusal[]): Promise<void> {
     this.#database.transaction(() => {
-      for (const { writer, wseq, session, at, code, detail, channel, suppressed } of batch) {
+      for (const { writer, wseq, session, at, code, detail, channel, resource, suppressed } of batch) {
         this.#database.run(
-          `INSERT INTO refusals (writer, wseq, session, at, code, detail, channel, suppressed)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (writer, wseq) DO NOTHING`,
-          ...[writer, wseq, session, at, code, detail, channel, suppressed],
+          `INSERT INTO refusals (writer, wseq, session, at, code, detail, channel, resource, suppressed)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (writer, wseq) DO NOTHING`,
+          ...[writer, wseq, session, at, code, detail, channel, resource, suppressed],
         );
       }
     });
@@ -58,10 +61,12 @@ export class SqliteRefusalIndex implements RefusalIndex {
       `SELECT * FROM refusals
        WHERE position ${newest ? '<' : '>'} ?1 AND (?2 IS NULL OR session = ?2)
          AND (?3 IS NULL OR session IN (SELECT id FROM sessions WHERE agent = ?3))
-       ORDER BY position ${newest ? 'DESC' : 'ASC'} LIMIT ?4`,
+         AND (?4 IS NULL OR code = ?4)
+       ORDER BY position ${newest ? 'DESC' : 'ASC'} LIMIT ?5`,
       parseCursor(query.cursor) ?? (newest ? Number.MAX_SAFE_INTEGER : 0),
       query.session ?? null,
       query.agent ?? null,
+      query.code ?? null,
       limit + 1,
     );
     return toPage(rows.map(toRefusal), limit);
@@ -77,6 +82,7 @@ function toRefusal(row: Row): StoredRefusal {
     code: text(row, 'code'),
     detail: text(row, 'detail'),
     channel: text(row, 'channel'),
+    resource: textOrNull(row, 'resource'),
     suppressed: integer(row, 'suppressed'),
     cursor: String(integer(row, 'position')),
   };

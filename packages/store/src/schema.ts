@@ -99,6 +99,7 @@ export const migrations: readonly string[] = [
     code TEXT NOT NULL,
     detail TEXT NOT NULL,
     channel TEXT NOT NULL,
+    resource TEXT,
     suppressed INTEGER NOT NULL,
     UNIQUE (writer, wseq)
   ) STRICT;

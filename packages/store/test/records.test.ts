@@ -133,6 +133,7 @@ describe('decisions', () => {
     await store.sessions.create(session('ses_b', { agent: 'codex' }));
     const refusal = (wseq: number, of: string) => ({
       ...{ writer: 'gw', wseq, session: of, at, code: 'head-too-large', detail: 'too large', channel: 'c1' },
+      resource: null,
       suppressed: wseq,
     });
     await store.refusals.insert([refusal(1, 'ses_a'), refusal(2, 'ses_b'), refusal(3, 'ses_a')]);

@@ -22,12 +22,21 @@ export const grantEntry = z.strictObject({
         .string()
         .regex(/^[1-9][0-9]*\/[1-9][0-9]*(s|m|h|d)$/, 'a rate such as 30/1m')
         .optional(),
+      /** How long a tunnel or a WebSocket may last. */
+      life: z
+        .string()
+        .regex(/^[1-9][0-9]{0,5}(ms|s|m|h)$/, 'a duration such as 30m or 2h')
+        .optional(),
     })
     .optional(),
   /** Private ranges that the name may resolve to. */
   addresses: z.array(z.string().max(64)).max(16).optional(),
   body: z.boolean().optional(),
   encodedSlash: z.boolean().optional(),
+  /** WebSockets beside the requests; each message is decided. */
+  websocket: z.boolean().optional(),
+  /** TLS is passed on unread: nothing that is said inside is decided. */
+  tls: z.literal('opaque').optional(),
 });
 export type GrantEntry = z.output<typeof grantEntry>;
 

@@ -68,6 +68,7 @@ export function toRefusal(record: Located): IndexedRefusal | null {
     code: text(entry.data['code']),
     detail: text(entry.data['detail']),
     channel,
+    resource: text(entry.data['resource']) || null,
     suppressed: count(entry.data['suppressed']) ?? 0,
   };
 }

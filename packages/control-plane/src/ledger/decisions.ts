@@ -10,6 +10,13 @@ export interface DecisionFilter {
   readonly outcome?: readonly Outcome[] | undefined;
   /** Also those whose effect ended with one of these codes. */
   readonly result?: readonly string[] | undefined;
+  readonly resource?: string | undefined;
+}
+
+export interface DecisionRow {
+  readonly row: StoredDecision;
+  readonly body: DecisionBody;
+  readonly decision: Decision;
 }
 
 /** What an agent was refused by policy, or by where the request would have gone. */
@@ -49,18 +56,31 @@ export class Decisions {
     filter: DecisionFilter,
     page: { cursor?: string | undefined; limit: number; order: 'asc' | 'desc' },
   ): Promise<DecisionPage> {
+    const { items, next } = await this.rows(filter, page);
+    return { decisions: items.map(({ decision }) => decision), next };
+  }
+
+  /** The same with everything that was kept of each. */
+  async rows(
+    filter: DecisionFilter,
+    page: { cursor?: string | undefined; limit: number; order: 'asc' | 'desc' },
+  ): Promise<{ readonly items: readonly DecisionRow[]; readonly next: string | null }> {
     await this.#catchUp();
     const { items, next } = await this.#index.list({ ...filterOf(filter), ...page });
-    return { decisions: items.map((row) => toDecision(row, this.bodyOf(row))), next };
+    return { items: items.map((row) => this.#read(row)), next };
+  }
+
+  /** Whether there is one, as far as the index has been read. */
+  async some(filter: DecisionFilter): Promise<boolean> {
+    return (await this.#index.list({ ...filterOf(filter), limit: 1, order: 'desc' })).items.length > 0;
   }
 
   /** @throws CordonError `not-found` */
-  async get(attempt: string): Promise<{ row: StoredDecision; body: DecisionBody; decision: Decision }> {
+  async get(attempt: string): Promise<DecisionRow> {
     await this.#catchUp();
     const row = await this.#index.get(attempt);
     if (row === null) throw refusal('not-found', `no decision ${attempt}`, ['cordon logs SESSION']);
-    const body = this.bodyOf(row);
-    return { row, body, decision: toDecision(row, body) };
+    return this.#read(row);
   }
 
   /**
@@ -115,6 +135,11 @@ export class Decisions {
     }
   }
 
+  #read(row: StoredDecision): DecisionRow {
+    const body = this.bodyOf(row);
+    return { row, body, decision: toDecision(row, body) };
+  }
+
   async *#past(
     filter: DecisionFilter,
     from: string,
@@ -140,6 +165,6 @@ function matches(row: StoredDecision, filter: DecisionFilter): boolean {
 }
 
 /** A query may carry more than the filter; the index takes nothing that it does not know. */
-function filterOf({ session, agent, outcome, result }: DecisionFilter): DecisionFilter {
-  return { session, agent, outcome, result };
+function filterOf({ session, agent, outcome, result, resource }: DecisionFilter): DecisionFilter {
+  return { session, agent, outcome, result, resource };
 }

@@ -72,6 +72,6 @@ export class Refusals {
   }
 }
 
-function toRefused({ at, session, code, detail, channel, suppressed }: StoredRefusal): RefusedRequest {
-  return { at, session, code, detail, channel, suppressed };
+function toRefused({ at, session, code, detail, channel, resource, suppressed }: StoredRefusal): RefusedRequest {
+  return { at, session, code, detail, channel, resource, suppressed };
 }

@@ -10,6 +10,7 @@ import {
   type SessionOrder,
   type SessionPolicy,
   type StartOrder,
+  type TcpSocket,
   timestamp,
 } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
@@ -23,6 +24,7 @@ import { checkSession, invalid } from '../policy/check.ts';
 import type { LoadedProfile, Profiles } from '../profile/load.ts';
 import { createEnvironment, inside, substitute } from './environment.ts';
 import { resolveProgram } from './program.ts';
+import { tcpSockets } from './tcp-sockets.ts';
 
 export interface PlanParts {
   readonly engine: Engine;
@@ -97,6 +99,7 @@ export async function planSession(request: SessionOrder, parts: PlanParts): Prom
     profile: { ...profile.env, ...sources.file.env },
     person: request.env,
   });
+  const tcp = tcpSockets(sources.compiled.tcp);
   const values = { HOME: inside.home, WORKSPACE: workspace, SESSION: session };
   const order: StartOrder = {
     tenant: request.tenant,
@@ -116,7 +119,8 @@ export async function planSession(request: SessionOrder, parts: PlanParts): Prom
       content: substitute(file.content, values),
       mode: Number.parseInt(file.mode, 8),
     })),
-    hostNames: hostNames(profile.hostNames, sources.compiled.hosts),
+    hostNames: hostNames(profile.hostNames, sources.compiled.hosts, tcp),
+    ...(tcp.length === 0 ? {} : { tcp }),
     resources: mergeResources(request, sources),
     seccomp: profile.seccomp,
     caCertificate: parts.caCertificate(),
@@ -294,8 +298,10 @@ async function present(paths: readonly string[], { files, ownFolders }: PlanPart
 }
 
 /** Our own names are always there; a name twice would be harmless, but the file should read well. */
-function hostNames(profile: readonly string[], granted: readonly string[]): string[] {
+function hostNames(profile: readonly string[], granted: readonly string[], tcp: readonly TcpSocket[]): string[] {
   const names = new Set([...profile, ...granted]);
+  // One name, one address: where raw TCP is granted, that one. HTTP and TLS to the same name go by the proxy.
+  for (const { name } of tcp) if (name !== null) names.delete(name);
   if (names.size > limits.sessionHostNamesMax)
     throw refusal('request-invalid', `more than ${limits.sessionHostNamesMax} host names`);
   return [...names].sort();

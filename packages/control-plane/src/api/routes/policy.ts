@@ -5,13 +5,15 @@ import { fault } from '../../error.ts';
 import { checkFiles, testFiles } from '../../policy/check.ts';
 import type { TenantPolicies } from '../../policy/tenant.ts';
 import type { Sessions } from '../../sessions/sessions.ts';
+import type { Suggester } from '../../suggest/suggest.ts';
 import { jsonRoute, type Route } from '../route.ts';
-import { change, large, quick } from './limits.ts';
+import { change, large, quick, slow } from './limits.ts';
 
 export interface PolicyRouteParts {
   readonly engine: Engine;
   readonly tenant: TenantPolicies;
   readonly sessions: Sessions;
+  readonly suggester: Suggester;
 }
 
 export function policyRoutes(parts: PolicyRouteParts): Route[] {
@@ -72,7 +74,7 @@ function viewRoutes({ engine, tenant, sessions }: PolicyRouteParts): Route[] {
   ];
 }
 
-function verbRoutes({ engine, tenant }: PolicyRouteParts): Route[] {
+function verbRoutes({ engine, tenant, suggester }: PolicyRouteParts): Route[] {
   return [
     jsonRoute({
       method: 'POST',
@@ -116,6 +118,17 @@ function verbRoutes({ engine, tenant }: PolicyRouteParts): Route[] {
         const tested = testFiles(engine, body.files, body.tests);
         return { body: { ...tested, cases: [...tested.cases] } };
       },
+    }),
+    jsonRoute({
+      method: 'POST',
+      path: '/v1/policy/suggest',
+      action: 'policy.suggest',
+      summary: 'The narrowest grants for what was denied, tried against every recorded request. Changes nothing.',
+      limits: slow,
+      query: null,
+      body: api.suggestRequest,
+      answer: { status: 200, schema: api.suggestion },
+      handle: async ({ body }) => ({ body: await suggester.suggest(body) }),
     }),
   ];
 }

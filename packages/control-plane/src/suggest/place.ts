@@ -1,0 +1,34 @@
+import { checkDestination, type EgressRefusal, parseDestination } from '@cordon/egress';
+
+/** What stands in the way of dialling a destination, as far as is known without asking a name server. */
+export type Place =
+  | { readonly kind: 'open' }
+  /** A grant has to name the range. */
+  | { readonly kind: 'private'; readonly address: string }
+  | { readonly kind: 'tenant' | 'never'; readonly why: string };
+
+/** This host's own addresses are the gateway's to know; it refuses them whatever is granted here. */
+const noHost = { self: [], control: [] };
+
+export function placeOf(resource: string): Place {
+  // A tunnel goes to the same places as a request; only its resource is written otherwise.
+  const destination = parseDestination(resource.replace(/^(tcp|tls):/, 'https:'));
+  if ('refused' in destination) return { kind: 'never', why: destination.detail };
+  const refused = checkDestination(destination, [], noHost);
+  return refused === null ? { kind: 'open' } : placeOfRefusal(refused, destination.host);
+}
+
+function placeOfRefusal({ code, addressClass, detail }: EgressRefusal, host: string): Place {
+  if (code === 'port-forbidden') return { kind: 'tenant', why: detail };
+  switch (addressClass) {
+    case 'private':
+    case 'shared':
+      return { kind: 'private', address: host };
+    case 'loopback':
+    case 'link-local':
+    case 'self':
+      return { kind: 'tenant', why: detail };
+    default:
+      return { kind: 'never', why: detail };
+  }
+}
