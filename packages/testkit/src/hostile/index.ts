@@ -31,3 +31,4 @@ export { lookalikes, targetTricks, unicodeHosts } from './hostname.ts';
 export { authorityRows, lineRows } from './line.ts';
 export type { HostileRequest } from './request.ts';
 export { codedBombs, type HostileBody, jsonBombs, opaqueBodies } from './size.ts';
+export { halfOpen, type SlowClient, slowBodies, slowHeads } from './slow.ts';
