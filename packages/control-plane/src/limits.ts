@@ -32,6 +32,8 @@ export const limits = {
   sessionGrantsMax: 256,
   sessionSecretsMax: 64,
   sessionHostNamesMax: 256,
+  /** Raw TCP grants of one session, each a listening socket in its sandbox. */
+  sessionTcpSocketsMax: 32,
   interpreterDepthMax: 4,
   supervisorStartTimeoutMs: 45_000,
   supervisorStopTimeoutMs: 20_000,

@@ -52,6 +52,42 @@ describe('a session', () => {
     expect(JSON.stringify(entries)).not.toContain('hunter2');
   });
 
+  test('gets a socket per raw TCP grant, and its name points to that address alone', async () => {
+    await using harness = await Harness.start();
+    const text = [
+      'grants:',
+      '  - { allow: "tcp://db.example.com:5432", limits: { life: 1h } }',
+      '  - { allow: "tcp://db.example.com:6432" }',
+      '  - { allow: "tcp://10.1.2.3:22", addresses: ["10.1.2.0/24"] }',
+      '  - { allow: pinned.example.com, tls: opaque }',
+      '  - { allow: live.example.com/x, websocket: true }',
+    ].join('\n');
+    const policy = { name: 'cordon.yaml', text };
+    const created = await harness.post('/v1/sessions', harness.order({ policy, allow: ['db.example.com/status'] }));
+    expect(created.status, created.text).toBe(201);
+    const [order] = harness.supervisor.orders;
+    expect(order?.tcp).toEqual([
+      { grant: 'tcp://10.1.2.3:22', address: '127.64.0.1', port: 22, name: null },
+      { grant: 'tcp://db.example.com:5432', address: '127.64.0.2', port: 5432, name: 'db.example.com' },
+      { grant: 'tcp://db.example.com:6432', address: '127.64.0.2', port: 6432, name: 'db.example.com' },
+    ]);
+    expect(order?.hostNames).not.toContain('db.example.com');
+    expect(order?.hostNames).toEqual(expect.arrayContaining(['pinned.example.com', 'live.example.com']));
+    expect(created.json.grants.join('\n')).toContain(
+      'allow raw TCP to db.example.com:5432; what goes through it is not',
+    );
+  });
+
+  test('without a raw TCP grant has no such socket, and with too many is refused', async () => {
+    await using harness = await Harness.start();
+    expect((await harness.post('/v1/sessions', harness.order({}))).status).toBe(201);
+    expect(harness.supervisor.orders[0]).not.toHaveProperty('tcp');
+    const allow = Array.from({ length: 33 }, (_, n) => `tcp://db.example.com:${5000 + n}`);
+    const refused = await harness.post('/v1/sessions', harness.order({ allow }));
+    expect(refused.json).toMatchObject({ code: 'request-invalid' });
+    expect(harness.supervisor.orders).toHaveLength(1);
+  });
+
   test('that names nothing runnable, no folder, or another tenant is refused before anything is started', async () => {
     await using harness = await Harness.start();
     const cases: Array<[Record<string, unknown>, number, string]> = [
