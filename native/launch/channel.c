@@ -8,9 +8,9 @@
 
 #include "fault.h"
 
-void channel_send(int channel, const char *body, int fd) {
+void channel_send(int channel, const char *type, const char *body, int fd) {
   char line[512];
-  int length = snprintf(line, sizeof line, "{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":%s}\n", body);
+  int length = snprintf(line, sizeof line, "{\"cmd\":\"NODE_HANDLE\",\"type\":\"%s\",\"msg\":%s}\n", type, body);
   if (length < 0 || length >= (int)sizeof line) fault("description", "message too long");
   char control[CMSG_SPACE(sizeof(int))] = {0};
   struct iovec vector = {line, (size_t)length};

@@ -26,7 +26,6 @@
 #include "fault.h"
 #include "frame.h"
 #include "modes.h"
-#include "sockets.h"
 
 /* INVARIANT: called after the last change of credentials, which would clear it; then the parent is looked at again. */
 static void die_with(pid_t parent) {
@@ -108,7 +107,7 @@ static _Noreturn void run_bwrap(const struct guard_order *order, const struct pa
   enter_v1(order);
   leave_inheritance();
   stage_build(order->mounts, order->mounts_count, (int)order->root);
-  sockets_hand_over(FD_CHANNEL);
+  sockets_hand_over(FD_CHANNEL, &order->sockets);
   become_session(order);
   place(passed);
   signal(SIGPIPE, SIG_DFL);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sockets.h"
 #include "stage.h"
 
 enum {
@@ -24,6 +25,7 @@ struct guard_order {
   unsigned tasks_count;
   struct stage_mount mounts[STAGE_MOUNTS_MAX];
   unsigned mounts_count;
+  struct sockets_order sockets;
   const char *bwrap;
   const unsigned char *arguments;
   size_t arguments_length;

@@ -36,6 +36,22 @@ static void read_mount(struct reader *reader, struct stage_mount *mount) {
   }
 }
 
+static void read_sockets(struct reader *reader, struct sockets_order *sockets) {
+  sockets->capture = reader_u32(reader);
+  sockets->tcp_count = reader_count(reader, SOCKETS_TCP_MAX);
+  int wrong = sockets->capture > 1;
+  for (unsigned i = 0; i < sockets->tcp_count; i++) {
+    sockets->tcp[i].address = reader_string(reader, 15);
+    sockets->tcp[i].port = reader_u32(reader);
+    /* Of an address of its own, a grant can take no port from the sockets that every sandbox has. */
+    wrong |= strncmp(sockets->tcp[i].address, "127.64.0.", 9) != 0 || sockets->tcp[i].port == 0 || sockets->tcp[i].port > 0xffff;
+  }
+  if (wrong) {
+    errno = 0;
+    fault("description", "malformed sockets");
+  }
+}
+
 void guard_order_read(int fd, struct guard_order *order) {
   /* Magic and length, the first eight bytes, are all that is read before the size is known. */
   read_exactly(fd, buffer, 8);
@@ -59,6 +75,7 @@ void guard_order_read(int fd, struct guard_order *order) {
   for (unsigned i = 0; i < order->tasks_count; i++) order->tasks[i] = reader_string(&reader, STAGE_PATH_MAX);
   order->mounts_count = reader_count(&reader, STAGE_MOUNTS_MAX);
   for (unsigned i = 0; i < order->mounts_count; i++) read_mount(&reader, &order->mounts[i]);
+  read_sockets(&reader, &order->sockets);
   order->bwrap = reader_string(&reader, STAGE_PATH_MAX);
   order->arguments = reader_bytes(&reader, 1 << 20, &order->arguments_length);
   order->launch = reader_bytes(&reader, 2 << 20, &order->launch_length);

@@ -3,6 +3,7 @@
  *   landlock            prints the ABI
  *   seccomp             installs a filter that allows everything
  *   userns              makes a user, mount and PID namespace
+ *   capture             catches connections in a network namespace of its own
  *   overlay DIR         mounts an overlay of DIR/lower, DIR/upper, DIR/work in namespaces of its own
  *   idmap DIR OWNER TO  id-mapped mount of DIR (root)
  */
@@ -20,6 +21,7 @@
 #include "confine.h"
 #include "fault.h"
 #include "modes.h"
+#include "sockets.h"
 #include "stage.h"
 
 static int probe_seccomp(void) {
@@ -63,10 +65,15 @@ int probe_main(int argc, char **argv) {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) != 0) fault("namespaces", "unshare");
     return 0;
   }
+  if (strcmp(what, "capture") == 0) {
+    if (unshare((geteuid() == 0 ? 0 : CLONE_NEWUSER) | CLONE_NEWNET) != 0) fault("namespaces", "unshare");
+    sockets_try_capture();
+    return 0;
+  }
   if (strcmp(what, "overlay") == 0 && argc == 3) return probe_overlay(argv[2]);
   if (strcmp(what, "idmap") == 0 && argc == 5) {
     return probe_idmap(argv[2], (unsigned)strtoul(argv[3], NULL, 10), (unsigned)strtoul(argv[4], NULL, 10));
   }
-  fputs("usage: launch probe landlock|seccomp|userns|overlay DIR|idmap DIR OWNER TO\n", stderr);
+  fputs("usage: launch probe landlock|seccomp|userns|capture|overlay DIR|idmap DIR OWNER TO\n", stderr);
   return 64;
 }

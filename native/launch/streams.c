@@ -15,7 +15,7 @@ static int hand_over(const char *name, uint32_t serial, int channel) {
   /* Node takes a descriptor as it comes: a blocking one would stop its whole event loop. */
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) return -1;
   snprintf(body, sizeof body, "{\"stream\":\"%s\",\"command\":%u}", name, serial);
-  channel_send(channel, body, pair[1]);
+  channel_send(channel, "net.Native", body, pair[1]);
   close(pair[1]);
   return pair[0];
 }

@@ -13,6 +13,7 @@ import {
 } from '@cordon/protocol';
 import { Leases, Secret } from '@cordon/secrets';
 import type { Report, Road } from './ask.ts';
+import type { NameServer } from './capture/name-server.ts';
 import { Arrivals } from './control/arrivals.ts';
 import { Policies } from './control/policies.ts';
 import { RightToDecide } from './control/right.ts';
@@ -21,7 +22,9 @@ import { Uplink } from './control/uplink.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { limits as defaults, type GatewayLimits } from './limits.ts';
+import { Datagrams } from './listen/datagrams.ts';
 import { Listener, type ListenHandle } from './listen/listener.ts';
+import type { Socket } from './listen/wire.ts';
 import { Service } from './service.ts';
 import { HeldBytes } from './session/held.ts';
 import { Session } from './session/session.ts';
@@ -56,7 +59,8 @@ export interface GatewayStats {
 
 interface Served {
   readonly session: Session;
-  readonly listeners: Map<string, Listener>;
+  readonly names: NameServer;
+  readonly listeners: Map<string, Listener | Datagrams>;
 }
 
 /** One tenant's data plane. It reads no environment, starts nothing and writes no file: all of that is handed in. */
@@ -189,27 +193,51 @@ export class Gateway implements AsyncDisposable {
     if (typeof handle !== 'object' || handle === null) {
       throw new GatewayError('message-malformed', 'a serve message came without its socket');
     }
-    const { kind } = message;
-    if (kind !== 'proxy' && kind !== 'http' && kind !== 'tls') {
-      throw new GatewayError('message-malformed', `${kind} sockets are not served`);
-    }
-    const { session, listeners } = this.#sessionOf(message.session);
-    const name = `${kind} ${message.address} ${message.port}`;
+    const served = this.#sessionOf(message.session);
+    const { session, listeners } = served;
+    const name = `${message.kind} ${message.address} ${message.port}`;
     const before = listeners.get(name);
     // The supervisor may hand the same socket over again after its own restart.
     listeners.delete(name);
     void before?.close();
-    const listener = await Listener.open({
-      handle: handle as ListenHandle,
-      session,
-      speaksHttp: kind !== 'tls',
-      limits: this.#limits,
-      accepted: (socket) => this.#service.accept(session, kind, socket),
-    });
+    const listener = await this.#open(message, handle, served);
     if (session.closed) return void listener.close();
     listeners.set(name, listener);
     if (listeners.size === message.of) {
       supervisor.send({ type: 'serving', session: session.id, sockets: listeners.size });
+    }
+  }
+
+  async #open(message: ServeMessage, handle: ListenHandle, served: Served): Promise<Listener | Datagrams> {
+    const { session, names } = served;
+    const limits = this.#limits;
+    const family = message.address.includes(':') ? 6 : 4;
+    const open = (accepted: (socket: Socket) => void, speaksHttp = false): Promise<Listener> =>
+      Listener.open({ handle, session, speaksHttp, limits, accepted });
+    switch (message.kind) {
+      case 'proxy':
+      case 'http':
+      case 'tls': {
+        const { kind } = message;
+        return open((socket) => this.#service.accept(session, kind, socket), kind !== 'tls');
+      }
+      case 'capture':
+        if (family === 6) names.hasV6 = true;
+        return open((socket) => this.#service.acceptCaptured(session, names, socket));
+      case 'tcp':
+        // Nothing serves it yet: a reset says so at once.
+        return open((socket) => socket.resetAndDestroy());
+      case 'names':
+        return new Datagrams(handle, {
+          family,
+          waitingMax: limits.nameQueriesWaitingMax,
+          answer: async (bytes) => {
+            await this.#arrivals.wait(() => this.#canDecide(session.id));
+            return session.closed ? null : names.answer(bytes);
+          },
+        });
+      default:
+        return assertNever(message.kind, 'socket kind');
     }
   }
 
@@ -221,7 +249,8 @@ export class Gateway implements AsyncDisposable {
     }
     const session = new Session(id, this.#options.journal.past(id), this.#limits, this.#held);
     if (this.#stopped.has(id)) session.setStopped(true);
-    const served = { session, listeners: new Map<string, Listener>() };
+    const names = this.#service.createNames(session);
+    const served = { session, names, listeners: new Map<string, Listener | Datagrams>() };
     this.#served.set(id, served);
     return served;
   }

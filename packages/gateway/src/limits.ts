@@ -17,6 +17,9 @@ export const limits = {
   /** Requests that came on one connection before the first was answered. */
   pipelinedMax: 16,
   sessionsMax: 256,
+  /** Questions to a session's name server; what is over is dropped. */
+  nameQueriesPerSecondMax: 500,
+  nameQueriesWaitingMax: 64,
   // close
   headTimeoutMs: 10_000,
   bodyIdleMs: 30_000,
@@ -39,6 +42,8 @@ export const limits = {
   credentialTimeoutMs: 5_000,
   // drop the oldest
   denialsMax: 64,
+  /** Names of a session that have an address standing for them. */
+  namesPerSessionMax: 10_000,
   reasonsRecordedMax: 64,
   /** Request bodies up to this size are kept beside their `start` entry; of larger ones only the digest. */
   payloadKeptBytesMax: 64 * 1024,
@@ -47,6 +52,8 @@ export const limits = {
   // shape of texts shown to an agent
   quotedCharsMax: 256,
   nextStepCharsMax: 1_024,
+  /** How long a program may keep the address that stands for a name; it stays good for longer. */
+  nameTtlSeconds: 60,
   // own rhythm
   connectRetryMs: 200,
   headReportMs: 1_000,

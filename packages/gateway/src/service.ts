@@ -3,13 +3,15 @@ import type { Interception } from '@cordon/egress';
 import { transportFor } from '@cordon/policy';
 import { assertNever, timestamp } from '@cordon/protocol';
 import type { Road } from './ask.ts';
+import { capturedDestination } from './capture/captured.ts';
+import { NameServer } from './capture/name-server.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { type Head, type Place, readHead } from './http/head.ts';
 import { isOwnName, readPage } from './internal.ts';
 import { Connection } from './listen/connection.ts';
 import { HttpFront, wireOf } from './listen/front.ts';
-import { serveConnect, serveTls, type TunnelOptions } from './listen/tunnel.ts';
+import { serveCaptured, serveConnect, serveTls, type TunnelOptions } from './listen/tunnel.ts';
 import type { IncomingMessage, ServerResponse, Socket } from './listen/wire.ts';
 import { faultEntry } from './record.ts';
 import { answerPage, answerThenLinger, problemOf } from './refuse/answer.ts';
@@ -69,6 +71,36 @@ export class Service implements Disposable {
       default:
         assertNever(kind, 'socket kind');
     }
+  }
+
+  /** A connection that was made past the proxy; `names` tells what its address stands for. */
+  acceptCaptured(session: Session, names: NameServer, socket: Socket): void {
+    const target = capturedDestination(socket, names);
+    if (target === null || isRefusal(target)) {
+      if (target !== null) this.#recordRefusal(session, this.#nextChannel(), target, null);
+      socket.resetAndDestroy();
+      return;
+    }
+    serveCaptured(session, this.#nextChannel(), target, socket, this.#tunnels).catch(() => socket.destroy());
+  }
+
+  /** The name server of a session: what its policy of the moment knows. */
+  createNames(session: Session): NameServer {
+    const { road } = this.#options;
+    return new NameServer({
+      limits: road.limits,
+      clock: road.clock,
+      isOwnName,
+      known: () => {
+        const policy = road.policyOf(session.id);
+        return policy === null ? null : policy.names;
+      },
+      refused: (name) => {
+        const detail = `No grant speaks of ${quote(name)}, so it has no address here.`;
+        const refusal = refuse('name-unknown', detail, { nextSteps: [`--allow ${quote(name)}`] });
+        this.#recordRefusal(session, this.#nextChannel(), refusal, null);
+      },
+    });
   }
 
   [Symbol.dispose](): void {

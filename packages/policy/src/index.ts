@@ -44,6 +44,7 @@ export { suggestGrant } from './grant/suggest.ts';
 export type { JsonError, JsonErrorCode } from './json/error.ts';
 export { type JsonProfile, type JsonResult, parseJson } from './json/parse.ts';
 export { isUnread, type Json, Unread } from './json/value.ts';
+export { type KnownNames, knownNames } from './known-names.ts';
 export { limits as policyLimits } from './limits.ts';
 export {
   consumePermit,

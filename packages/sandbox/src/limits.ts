@@ -20,6 +20,12 @@ export const driverLimits = {
   commandBytesMax: 1024 * 1024,
   /** Read-only host paths, placed files and protected paths of one session together (STAGE_MOUNTS_MAX). */
   stagedMountsMax: 90,
+  /** Raw TCP grants of one session, each a listening socket inside (SOCKETS_TCP_MAX). */
+  tcpSocketsMax: 32,
+  /** `tcp://host:port` of one of them. */
+  tcpGrantCharsMax: 300,
+  /** Trying once whether connections can be caught; then starts go on without. */
+  captureProbeTimeoutMs: 5_000,
   /** Descriptors that a command may hold: the least that lets Node start, and the kernel's default ceiling. */
   openFilesMin: 64,
   openFilesMax: 1_048_576,

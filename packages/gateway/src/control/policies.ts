@@ -1,4 +1,4 @@
-import { createSnapshot, type Engine, type PolicySnapshot } from '@cordon/policy';
+import { createSnapshot, type Engine, type KnownNames, knownNames, type PolicySnapshot } from '@cordon/policy';
 import type { SessionPolicy, TenantPolicy } from '@cordon/protocol';
 import { digestBytes } from '@cordon/protocol/digest';
 import { GatewayError } from '../error.ts';
@@ -8,6 +8,8 @@ export interface InForce {
   readonly snapshot: PolicySnapshot;
   readonly session: SessionPolicy;
   readonly tenant: TenantPolicy;
+  /** What its grants speak of, for the session's name server. */
+  readonly names: KnownNames;
 }
 
 /**
@@ -77,8 +79,10 @@ export class Policies {
     this.#inForce.delete(session.session);
     if (this.#tenant === null) return false;
     const made = createSnapshot(this.#engine, this.#tenant, session);
-    if (made.ok) this.#inForce.set(session.session, { snapshot: made.snapshot, session, tenant: this.#tenant });
-    return made.ok;
+    if (!made.ok) return false;
+    const { snapshot } = made;
+    this.#inForce.set(session.session, { snapshot, session, tenant: this.#tenant, names: knownNames(snapshot) });
+    return true;
   }
 
   #checkTenant(tenant: string): void {

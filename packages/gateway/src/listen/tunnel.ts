@@ -58,6 +58,17 @@ export function serveTls(session: Session, channel: string, socket: Socket, opti
   return serveOpening(session, channel, null, socket, options);
 }
 
+/** A connection that did not ask the proxy: as CONNECT to where it was made to. */
+export function serveCaptured(
+  session: Session,
+  channel: string,
+  target: Destination,
+  socket: Socket,
+  options: TunnelOptions,
+): Promise<void> {
+  return serveOpening(session, channel, target, socket, options);
+}
+
 async function serveOpening(
   session: Session,
   channel: string,

@@ -19,6 +19,7 @@ const refusals = {
   'body-incomplete': [400, 'The body ended early'],
   'query-limit': [400, 'The query has too many pairs'],
   'stale-policy': [403, 'Cordon cannot decide at the moment, so the answer is no'],
+  'name-unknown': [403, 'No grant speaks of this name'],
   'not-found': [404, 'Cordon has nothing at this address'],
   'method-not-allowed': [405, 'This method is not served'],
   'request-timeout': [408, 'The request took too long to arrive'],

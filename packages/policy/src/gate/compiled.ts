@@ -1,6 +1,7 @@
 import type { LayerSource } from '@cordon/protocol';
 import type { Digest } from '@cordon/protocol/digest';
 import type { PolicyDuties } from './annotation.ts';
+import type { Reach } from './reach.ts';
 
 /** A policy that has passed the load gate, with what was read out of it. */
 export interface CompiledPolicy {
@@ -11,6 +12,7 @@ export interface CompiledPolicy {
   readonly code: string | null;
   readonly source: string | null;
   readonly readsApproval: boolean;
+  readonly reach: Reach | null;
 }
 
 /** A layer that has passed the load gate. */

@@ -20,6 +20,8 @@ export interface SandboxParts {
   readonly filter: Uint8Array;
   readonly bubblewrap: string;
   readonly supervisorPid: number;
+  /** Programs that ignore the proxy are to be caught, so that names are asked for and not read from a file. */
+  readonly capture: boolean;
 }
 
 /** Writes the session's files and gives the bytes from which the native program builds the whole boundary. */
@@ -27,7 +29,7 @@ export function describeSandbox(parts: SandboxParts): Uint8Array {
   const { spec, session } = parts;
   const { order } = spec;
   const roots = existsSync(systemBundle) ? readFileSync(systemBundle, 'utf8') : '';
-  const view = buildView(spec, session, writeSessionFiles(spec, session, roots));
+  const view = buildView(spec, session, writeSessionFiles(spec, session, roots, parts.capture));
   const launch = encodeLaunch({
     landlock: {
       required: !order.allowWeaker.includes('landlock'),
@@ -46,6 +48,7 @@ export function describeSandbox(parts: SandboxParts): Uint8Array {
     session,
     cgroup: parts.cgroup,
     mounts: view.mounts,
+    sockets: { capture: parts.capture, tcp: order.tcp ?? [] },
     bubblewrap: parts.bubblewrap,
     arguments: view.arguments,
     launch,

@@ -1,4 +1,4 @@
-import { CordonError, type TerminalSize } from '@cordon/protocol';
+import { CordonError, type TcpSocket, type TerminalSize } from '@cordon/protocol';
 import type { SandboxErrorCode } from '../error.ts';
 import { driverLimits as limits } from '../limits.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -49,12 +49,20 @@ export interface LaunchDescription {
   readonly main: CommandDescription;
 }
 
+/** What listens inside beside the sockets that every sandbox has. */
+export interface SocketsDescription {
+  /** Programs that ignore the proxy are caught, where the kernel can. */
+  readonly capture: boolean;
+  readonly tcp: readonly Pick<TcpSocket, 'address' | 'port'>[];
+}
+
 export interface GuardDescription {
   readonly supervisorPid: number;
   /** Root only: whom the sandbox runs as. */
   readonly session: Owner | null;
   readonly cgroup: { readonly unified: string; readonly tasks: readonly string[] } | null;
   readonly mounts: readonly StagedMount[];
+  readonly sockets: SocketsDescription;
   readonly bubblewrap: string;
   readonly arguments: readonly string[];
   readonly launch: Uint8Array;
@@ -100,6 +108,8 @@ export function encodeGuard(guard: GuardDescription): Uint8Array {
     .strings(guard.cgroup?.tasks ?? [])
     .u32(guard.mounts.length);
   for (const mount of guard.mounts) writeMount(writer, mount);
+  writer.u32(guard.sockets.capture ? 1 : 0).u32(guard.sockets.tcp.length);
+  for (const { address, port } of guard.sockets.tcp) writer.string(address).u32(port);
   const text = guard.arguments.map((argument) => `${argument}\0`).join('');
   return writer.string(guard.bubblewrap).bytes(new TextEncoder().encode(text)).bytes(guard.launch).finish();
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { CordonError } from '@cordon/protocol';
 import type { HandedSocket, NativeHandle } from '../driver.ts';
 import type { SandboxErrorCode } from '../error.ts';
@@ -11,11 +11,12 @@ export type StreamName = 'stdin' | 'stdout' | 'stderr' | 'terminal';
 
 /** What the launcher says with a descriptor, over Node's IPC channel: one JSON line of known shape, never the agent's. */
 type HandOff =
-  | { readonly socket: HandedSocket['kind']; readonly address: HandedSocket['address']; readonly of: number }
+  | { readonly socket: HandedSocket['kind']; readonly address: string; readonly port: number; readonly of: number }
   | { readonly stream: StreamName; readonly command: number };
 
-const socketKinds: ReadonlySet<unknown> = new Set(['proxy', 'http', 'tls']);
-const addresses: ReadonlySet<unknown> = new Set(['127.0.0.1', '::1']);
+const socketKinds: ReadonlySet<unknown> = new Set(['proxy', 'http', 'tls', 'tcp', 'capture', 'names']);
+/** Of every sandbox without raw TCP grants: three or five kinds, each in one family or two. */
+const socketsMax = 10 + limits.tcpSocketsMax;
 const streamNames: ReadonlySet<StreamName> = new Set<StreamName>(['stdin', 'stdout', 'stderr', 'terminal']);
 
 /**
@@ -136,8 +137,8 @@ export class LaunchProcess {
       this.kill();
     } else if ('socket' in handOff) {
       this.socketsExpected = handOff.of;
-      const port = { proxy: 3128, http: 80, tls: 443, tcp: 0, capture: 0, names: 53 }[handOff.socket];
-      this.sockets.push({ kind: handOff.socket, address: handOff.address, port, handle });
+      const { socket: kind, address, port } = handOff;
+      this.sockets.push({ kind, address, port, handle });
     } else if (this.#expected.has(handOff.command)) {
       this.#streams.set(`${handOff.command}/${handOff.stream}`, openStream(handOff.stream, handle));
     } else {
@@ -149,10 +150,17 @@ export class LaunchProcess {
 
 function parseHandOff(message: unknown): HandOff | null {
   if (typeof message !== 'object' || message === null) return null;
-  const { socket, address, of, stream, command } = message as Record<string, unknown>;
-  if (socketKinds.has(socket) && addresses.has(address) && (of === 3 || of === 6)) return message as HandOff;
+  const { socket, address, port, of, stream, command } = message as Record<string, unknown>;
+  if (socketKinds.has(socket)) {
+    const placed = typeof address === 'string' && isIP(address) !== 0 && isWithin(port, 1, 0xffff);
+    return placed && isWithin(of, 3, socketsMax) ? (message as HandOff) : null;
+  }
   const known = streamNames.has(stream as StreamName) && Number.isInteger(command);
   return known && (command as number) >= 0 ? (message as HandOff) : null;
+}
+
+function isWithin(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
 function isHandle(handle: unknown): handle is NativeHandle {

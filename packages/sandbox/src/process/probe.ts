@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import type { Capability } from '@cordon/protocol';
 import { findHierarchy, missingControllers } from '../cgroup/hierarchy.ts';
 import { sessionUids } from '../driver.ts';
+import { driverLimits as limits } from '../limits.ts';
 import { removeOverlayWork } from './overlay-work.ts';
 
 const run = promisify(execFile);
@@ -31,6 +32,7 @@ export async function probeLayers(launchBinary: string): Promise<Capability[]> {
       Promise.resolve(probeCgroups()),
       probeUid(launchBinary, scratch),
       probeOverlay(launchBinary, scratch),
+      probeCapture(launchBinary),
     ]);
   } finally {
     removeOverlayWork(path.join(scratch, 'work'));
@@ -109,9 +111,25 @@ async function probeOverlay(launch: string, scratch: string): Promise<Capability
   );
 }
 
-async function attemptRun(program: string, args: readonly string[]): Promise<Attempt> {
+/** Not a layer: without it programs that ignore the proxy find no route, which is as closed. */
+async function probeCapture(launch: string): Promise<Capability> {
+  const { works, detail } = await tryCapture(launch);
+  return capability(
+    'capture',
+    { works, detail: works ? 'redirect' : `none: ${detail}` },
+    'programs that ignore HTTPS_PROXY reach granted names on ports 80 and 443 only',
+    'modprobe -a nf_tables nft_tproxy',
+  );
+}
+
+/** Makes the rules, routes and sockets in a network namespace of its own, as a start does. */
+export function tryCapture(launch: string): Promise<Attempt> {
+  return attemptRun(launch, ['probe', 'capture'], limits.captureProbeTimeoutMs);
+}
+
+async function attemptRun(program: string, args: readonly string[], timeout = 10_000): Promise<Attempt> {
   try {
-    const { stdout } = await run(program, [...args], { timeout: 10_000, env: {} });
+    const { stdout } = await run(program, [...args], { timeout, env: {} });
     return { works: true, detail: stdout.trim() };
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: string };

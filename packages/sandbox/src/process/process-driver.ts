@@ -20,7 +20,7 @@ import { type Frame, frameTypes } from './frame.ts';
 import { landlockAbiMin } from './landlock.ts';
 import { LaunchProcess, startFault } from './launch-process.ts';
 import { removeOverlayWork } from './overlay-work.ts';
-import { probeLayers } from './probe.ts';
+import { probeLayers, tryCapture } from './probe.ts';
 import { ProcessSandbox } from './process-sandbox.ts';
 import { everyFolder, sessionFolders } from './session-files.ts';
 import { checkNames, checkSpec } from './spec.ts';
@@ -40,6 +40,7 @@ interface Building {
   readonly session: Owner | null;
   readonly cgroup: SessionCgroup | null;
   readonly hierarchy: Hierarchy | null;
+  readonly capture: boolean;
 }
 
 class ProcessDriver implements SandboxDriver {
@@ -47,6 +48,8 @@ class ProcessDriver implements SandboxDriver {
   readonly #options: ProcessDriverOptions;
   /** Filters by profile: the same bytes every time, and a millisecond to compile. */
   readonly #filters = new Map<string, Uint8Array>();
+  /** Whether connections can be caught here, tried once: names are written into the sandbox's files before it is known anew. */
+  #captures: Promise<boolean> | null = null;
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
@@ -59,8 +62,10 @@ class ProcessDriver implements SandboxDriver {
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const begun = this.#options.clock.monotonic();
     checkSpec(spec);
+    this.#captures ??= tryCapture(spec.launchBinary).then(({ works }) => works);
+    const capture = await this.#captures;
     if (signal.aborted) throw aborted();
-    const building = this.#prepare(spec);
+    const building = this.#prepare(spec, capture);
     // INVARIANT: from here on everything of this session's name is this start's own, and goes with it.
     if (everyFolder(spec.sessionDir).some((folder) => existsSync(folder))) {
       throw new CordonError<SandboxErrorCode>('start-failed', `${spec.sessionDir} was used before`);
@@ -70,7 +75,7 @@ class ProcessDriver implements SandboxDriver {
     try {
       launch = new LaunchProcess(spec.launchBinary, this.#describe(spec, building));
       const ready = await this.#ready(launch, signal);
-      const report = this.#report(spec, building, ready, this.#options.clock.monotonic() - begun);
+      const report = this.#report(spec, building, launch, ready, this.#options.clock.monotonic() - begun);
       return new ProcessSandbox(spec, launch, building.cgroup, this.#options.clock, report);
     } catch (error) {
       await this.#undo(spec, launch, building.cgroup);
@@ -89,7 +94,7 @@ class ProcessDriver implements SandboxDriver {
     return [{ item: 'processes', how: `${before} killed`, ok: empty }, ...(await cgroup.remove())];
   }
 
-  #prepare(spec: SandboxSpec): Building {
+  #prepare(spec: SandboxSpec, capture: boolean): Building {
     const session = spec.uid === null ? null : { uid: spec.uid, gid: spec.uid };
     if ((session === null) === isRoot()) {
       throw layerMissing(
@@ -102,11 +107,16 @@ class ProcessDriver implements SandboxDriver {
     if (missing.length > 0 && !spec.order.allowWeaker.includes('cgroups')) {
       throw layerMissing('cgroups', `missing: ${missing.join(', ')}`);
     }
-    return { session, hierarchy, cgroup: hierarchy === null ? null : new SessionCgroup(hierarchy, spec.order) };
+    return {
+      session,
+      hierarchy,
+      capture,
+      cgroup: hierarchy === null ? null : new SessionCgroup(hierarchy, spec.order),
+    };
   }
 
   #describe(spec: SandboxSpec, building: Building): Uint8Array {
-    const { session, cgroup, hierarchy } = building;
+    const { session, cgroup, hierarchy, capture } = building;
     const limited = hierarchy !== null && missingControllers(hierarchy).length === 0;
     return describeSandbox({
       spec,
@@ -116,6 +126,7 @@ class ProcessDriver implements SandboxDriver {
       filter: this.#filter(spec.order.seccomp),
       bubblewrap: findBubblewrap(),
       supervisorPid: process.pid,
+      capture,
     });
   }
 
@@ -150,7 +161,7 @@ class ProcessDriver implements SandboxDriver {
     }
   }
 
-  #report(spec: SandboxSpec, building: Building, ready: Frame, startMs: number): SandboxReport {
+  #report(spec: SandboxSpec, building: Building, launch: LaunchProcess, ready: Frame, startMs: number): SandboxReport {
     const { order } = spec;
     const { hierarchy } = building;
     const weaker: LayerName[] = [];
@@ -169,7 +180,7 @@ class ProcessDriver implements SandboxDriver {
         uid: spec.uid === null ? `${process.getuid?.() ?? -1}, the user's own` : `${spec.uid}, the session's own`,
       },
       weaker,
-      capture: 'none',
+      capture: launch.sockets.some(({ kind }) => kind === 'capture') ? 'redirect' : 'none',
       handOff: 'descriptor',
       uid: spec.uid ?? process.getuid?.() ?? -1,
       startMs: Math.round(startMs * 10) / 10,

@@ -72,7 +72,11 @@ export class ProcessSandbox implements Sandbox {
   }
 
   get sockets(): readonly HandedSocket[] {
-    return this.#launch.sockets;
+    const tcp = this.#spec.order.tcp ?? [];
+    return this.#launch.sockets.map((socket) => {
+      const stands = tcp.find(({ address, port }) => address === socket.address && port === socket.port);
+      return stands === undefined ? socket : { ...socket, grant: stands.grant };
+    });
   }
 
   open(): Promise<void> {

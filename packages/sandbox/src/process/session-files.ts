@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { PlacedFile, StartOrder } from '@cordon/protocol';
+import type { PlacedFile, StartOrder, TcpSocket } from '@cordon/protocol';
 import { type SandboxSpec, sandboxHome, sandboxUid, sandboxUser } from '../driver.ts';
 import type { Owner } from './description.ts';
 
@@ -38,11 +38,18 @@ export function everyFolder(sessionDir: string): readonly string[] {
 
 /**
  * Writes what the sandbox shows beside the host's own programs: a minimal /etc, HOME, placed files, and the empty layers
- * of a proposal. `owner` is who the agent is on the host; null: the caller itself.
+ * of a proposal. `owner` is who the agent is on the host; null: the caller itself. With `capture` granted names come from
+ * the session's name server, so that a program which ignores the proxy reaches every granted port of them and not only
+ * the two that are served on 127.0.0.1.
  */
-export function writeSessionFiles(spec: SandboxSpec, owner: Owner | null, roots: string): MountedFile[] {
+export function writeSessionFiles(
+  spec: SandboxSpec,
+  owner: Owner | null,
+  roots: string,
+  capture: boolean,
+): MountedFile[] {
   const folders = sessionFolders(spec.sessionDir);
-  writeEtc(folders.etc, spec.order, roots);
+  writeEtc(folders.etc, spec.order, roots, capture);
   makeFolder(folders.home, 0o700, owner);
   if (spec.order.workspace.mode === 'proposal') {
     // The upper layer's own attributes are those of the merged root.
@@ -53,7 +60,7 @@ export function writeSessionFiles(spec: SandboxSpec, owner: Owner | null, roots:
   return placeFiles(spec.order.files, folders, owner);
 }
 
-function writeEtc(etc: string, order: StartOrder, roots: string): void {
+function writeEtc(etc: string, order: StartOrder, roots: string, capture: boolean): void {
   // Modes are set, not asked for: the host's umask must not decide what the agent may read.
   const write = (name: string, text: string): void => {
     writeFileSync(path.join(etc, name), text);
@@ -70,12 +77,12 @@ function writeEtc(etc: string, order: StartOrder, roots: string): void {
     `${sandboxUser}:x:${sandboxUid}:${sandboxUid}::${sandboxHome}:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n`,
   );
   write('group', `${sandboxUser}:x:${sandboxUid}:\nnogroup:x:65534:\n`);
-  write('hosts', hostsFile(order.hostNames));
-  // No name server: names are resolved by the gateway, for a permit.
-  write('resolv.conf', '');
+  write('hosts', hostsFile(capture ? [] : order.hostNames, order.tcp ?? []));
+  // Names are resolved by the gateway, for a permit; the session's name server only says which names there are.
+  write('resolv.conf', capture ? 'nameserver 127.0.0.1\noptions timeout:2 attempts:2\n' : '');
   write(
     'nsswitch.conf',
-    'passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\nprotocols: files\n',
+    `passwd: files\ngroup: files\nshadow: files\nhosts: files${capture ? ' dns' : ''}\nservices: files\nprotocols: files\n`,
   );
   write('hostname', 'cordon\n');
   write('cordon/ca.pem', order.caCertificate);
@@ -91,8 +98,10 @@ function writeEtc(etc: string, order: StartOrder, roots: string): void {
   for (const folder of ['', 'cordon', 'ssl', 'ssl/certs', 'alternatives']) chmodSync(path.join(etc, folder), 0o755);
 }
 
-function hostsFile(names: readonly string[]): string {
+function hostsFile(names: readonly string[], tcp: readonly TcpSocket[]): string {
   const ours = [...hostsOfGateway, ...names].map((name) => `127.0.0.1 ${name}\n`);
+  const granted = new Set(tcp.flatMap(({ address, name }) => (name === null ? [] : [`${address} ${name}\n`])));
+  ours.push(...granted);
   return `127.0.0.1 localhost cordon\n::1 localhost ip6-localhost ip6-loopback\n${ours.join('')}`;
 }
 

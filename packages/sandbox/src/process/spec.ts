@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { CordonError, type StartOrder } from '@cordon/protocol';
+import { CordonError, type StartOrder, type TcpSocket } from '@cordon/protocol';
 import type { ExecRequest, SandboxSpec, SessionNames } from '../driver.ts';
 import type { SandboxErrorCode } from '../error.ts';
 import { driverLimits as limits } from '../limits.ts';
@@ -41,9 +41,8 @@ export function checkSpec(spec: SandboxSpec): void {
       throw invalid(`${place}: is the host's own and not shown`);
     }
   }
-  for (const name of order.hostNames) {
-    if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$/.test(name)) throw invalid(`${name}: no host name`);
-  }
+  for (const name of order.hostNames) checkHostName(name);
+  checkTcp(order.tcp ?? []);
   for (const { path: place } of order.files) checkPlaced(place, order.workspace.path);
   for (const place of [...order.protectedPaths, ...(spec.covered ?? [])]) {
     if (place.startsWith('/') || place.split('/').some((part) => part === '' || part === '..' || part === '.')) {
@@ -80,6 +79,26 @@ export function checkCommand(
 /** Inside or equal to. */
 export function isBelow(place: string, folder: string): boolean {
   return place === folder || place.startsWith(folder === '/' ? '/' : `${folder}/`);
+}
+
+function checkHostName(name: string): void {
+  if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,252})$/.test(name)) throw invalid(`${name}: no host name`);
+}
+
+/** One socket each; the addresses are apart from 127.0.0.1, where every sandbox has sockets of its own. */
+function checkTcp(sockets: readonly TcpSocket[]): void {
+  if (sockets.length > limits.tcpSocketsMax) throw invalid(`more than ${limits.tcpSocketsMax} raw TCP grants`);
+  const places = new Set<string>();
+  for (const { grant, address, port, name } of sockets) {
+    const host = /^127\.64\.0\.([1-9][0-9]{0,2})$/.exec(address)?.[1];
+    if (host === undefined || Number(host) > 254) throw invalid(`${address}: not an address for a raw TCP grant`);
+    between('port', port, 1, 0xffff);
+    if (name !== null) checkHostName(name);
+    if (grant.length === 0 || grant.length > limits.tcpGrantCharsMax)
+      throw invalid('a raw TCP grant without a destination');
+    if (places.has(`${address}:${port}`)) throw invalid(`${address}:${port}: there are two raw TCP grants for it`);
+    places.add(`${address}:${port}`);
+  }
 }
 
 function checkWorkspace(workspace: string, sessionDir: string): void {

@@ -188,5 +188,6 @@ function describeGuard(place: Place, session: { uid: number; gid: number }, supe
     filter,
     bubblewrap: '/usr/bin/bwrap',
     supervisorPid,
+    capture: false,
   });
 }
