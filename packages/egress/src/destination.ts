@@ -1,4 +1,4 @@
-import { canonicalOrigin } from '@cordon/policy';
+import { canonicalOrigin, canonicalTunnel } from '@cordon/policy';
 import type { OriginRule } from '@cordon/protocol';
 import { blockHolds, classifyAddress, type HostView, parseAddress, parseBlock } from './address.ts';
 import { type EgressRefusal, refuse } from './refusal.ts';
@@ -14,6 +14,14 @@ export interface Destination {
   readonly origin: string;
   readonly literal: boolean;
 }
+
+/** Where a tunnel leads: the same, but nobody reads what goes there. */
+export interface TunnelDestination extends Omit<Destination, 'scheme'> {
+  readonly scheme: 'tcp' | 'tls';
+}
+
+/** Whichever it is: the same addresses and ports are out of bounds. */
+type Endpoint = Destination | TunnelDestination;
 
 /** Where a mistake gives away a machine or a cluster, so a session's own grant does not suffice. */
 const trustedPorts: ReadonlySet<number> = new Set([
@@ -36,9 +44,18 @@ export function parseDestination(origin: string): Destination | EgressRefusal {
   return { scheme: read.scheme, host: read.host, port: read.port, origin, literal: read.kind !== 'name' };
 }
 
+/** The same for `tcp://host:port` and `tls://host:port`. */
+export function parseTunnel(resource: string): TunnelDestination | EgressRefusal {
+  const read = canonicalTunnel(resource);
+  if (!read.ok || read.origin !== resource) {
+    return refuse('host-not-canonical', `${JSON.stringify(resource.slice(0, quotedCharsMax))} is no canonical tunnel`);
+  }
+  return { scheme: read.scheme, host: read.host, port: read.port, origin: resource, literal: read.kind !== 'name' };
+}
+
 /** Everything that is known without asking a name server. `null`: nothing speaks against it so far. */
 export function checkDestination(
-  destination: Destination,
+  destination: Endpoint,
   rules: readonly OriginRule[],
   host: HostView,
 ): EgressRefusal | null {
@@ -58,7 +75,7 @@ export function checkDestination(
 
 /** Every address has to be allowed: one that is not refuses the destination. */
 export function checkAddresses(
-  destination: Destination,
+  destination: Endpoint,
   addresses: readonly string[],
   rules: readonly OriginRule[],
   host: HostView,
@@ -73,7 +90,7 @@ export function checkAddresses(
 }
 
 /** Whether a rule speaks of this destination: the very origin, or `scheme://*.domain:port` for strict subdomains. */
-export function ruleApplies(rule: OriginRule, destination: Destination): boolean {
+export function ruleApplies(rule: OriginRule, destination: Endpoint): boolean {
   if (rule.origin === destination.origin) return true;
   const wildcard = '://*.';
   const at = rule.origin.indexOf(wildcard);
@@ -84,7 +101,7 @@ export function ruleApplies(rule: OriginRule, destination: Destination): boolean
 }
 
 function checkAddress(
-  destination: Destination,
+  destination: Endpoint,
   text: string,
   addressClass: AddressClass,
   rules: readonly OriginRule[],

@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { parseAddress, sameAddress } from './address.ts';
 import { egressError } from './error.ts';
 import { limits } from './limits.ts';
-import type { Pin } from './pin.ts';
+import type { Pin, TunnelPin } from './pin.ts';
 
 /**
  * A connected TCP socket to an address of the pin; never to a name, so nothing is resolved again (I5).
@@ -11,7 +11,7 @@ import type { Pin } from './pin.ts';
  *
  * @throws CordonError `upstream-connect`, `upstream-connect-timeout`; or the signal's reason
  */
-export function dial(pin: Pin, now: number, signal: AbortSignal): Promise<Socket> {
+export function dial(pin: Pin | TunnelPin, now: number, signal: AbortSignal): Promise<Socket> {
   if (now > pin.expiresAt)
     return Promise.reject(egressError('upstream-connect', `${pin.origin}: the address pin is too old`));
   const waiting = interleaved(pin.addresses).slice(0, limits.dialTriesMax);

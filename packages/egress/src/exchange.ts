@@ -48,6 +48,15 @@ const oursAlone: ReadonlySet<string> = new Set([
 
 /** The head as raw name and value pairs, `Host` first (RFC 9112 §3.2), own framing last. @throws `request-framing` */
 export function framedHeaders(head: OutgoingHead, pin: Pin, body: Buffer | null, keepAlive: boolean): string[] {
+  const flat = checkedHeaders(head, pin);
+  const bodyExpected = head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH';
+  if (body !== null || bodyExpected) flat.push('Content-Length', String(body?.length ?? 0));
+  flat.push('Connection', keepAlive ? 'keep-alive' : 'close');
+  return flat;
+}
+
+/** The same without framing, for who adds what belongs to another kind of exchange. @throws `request-framing` */
+export function checkedHeaders(head: OutgoingHead, pin: Pin): string[] {
   if (!/^[A-Z]{3,16}$/.test(head.method) || head.method === 'CONNECT' || head.method === 'TRACE') {
     throw egressError('request-framing', 'a method that is not forwarded');
   }
@@ -66,9 +75,6 @@ export function framedHeaders(head: OutgoingHead, pin: Pin, body: Buffer | null,
       throw egressError('request-framing', `header ${lower} holds a control character`);
     flat.push(name, value);
   }
-  const bodyExpected = head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH';
-  if (body !== null || bodyExpected) flat.push('Content-Length', String(body?.length ?? 0));
-  flat.push('Connection', keepAlive ? 'keep-alive' : 'close');
   return flat;
 }
 
@@ -162,7 +168,7 @@ export function send(head: OutgoingHead, pin: Pin, body: Buffer | null, options:
  * What `node:http` lets through and we do not (gateway.md §2.3 of the design, for answers). Null: sound.
  * Repeated or signed lengths, and a length beside chunks, its parser refuses by itself.
  */
-function answerProblem(answer: IncomingMessage): string | null {
+export function answerProblem(answer: IncomingMessage): string | null {
   const pairs = toPairs(answer.rawHeaders);
   // The parser takes any three digits; below 200 nothing is final (RFC 9110 §15.2).
   if ((answer.statusCode ?? 0) < 200) return 'sent a status that is none';
@@ -177,7 +183,7 @@ function answerProblem(answer: IncomingMessage): string | null {
 }
 
 /** A body that stalls is cut; one that was cut ends in an error, never as if it were whole. */
-function watchBody(answer: IncomingMessage, idleTimeoutMs: number, pin: Pin): void {
+export function watchBody(answer: IncomingMessage, idleTimeoutMs: number, pin: Pin): void {
   const { socket } = answer;
   const stalled = (): void => {
     answer.destroy(egressError('upstream-idle', `${pin.host} stopped sending`));
@@ -195,7 +201,7 @@ function watchBody(answer: IncomingMessage, idleTimeoutMs: number, pin: Pin): vo
   });
 }
 
-function toAnswer(answer: IncomingMessage, request: ClientRequest, attempts: 1 | 2): UpstreamAnswer {
+export function toAnswer(answer: IncomingMessage, request: ClientRequest, attempts: 1 | 2): UpstreamAnswer {
   return {
     status: answer.statusCode ?? 0,
     statusMessage: answer.statusMessage ?? '',
@@ -207,20 +213,20 @@ function toAnswer(answer: IncomingMessage, request: ClientRequest, attempts: 1 |
   };
 }
 
-function toPairs(raw: readonly string[]): Array<readonly [string, string]> {
+export function toPairs(raw: readonly string[]): Array<readonly [string, string]> {
   const pairs: Array<readonly [string, string]> = [];
   for (let i = 0; i + 1 < raw.length; i += 2) pairs.push([raw[i] ?? '', raw[i + 1] ?? '']);
   return pairs;
 }
 
-function abortReason(signals: readonly AbortSignal[]): Error | undefined {
+export function abortReason(signals: readonly AbortSignal[]): Error | undefined {
   return signals.find((signal) => signal.aborted)?.reason as Error | undefined;
 }
 
 /** A TLS alert is no answer: one record of 24 bytes (TLS 1.3) or 31 (1.2), less than any status line takes. */
 const alertBytesMax = 31;
 
-function toFault(error: Error, request: ClientRequest, pin: Pin, received: number): Error {
+export function toFault(error: Error, request: ClientRequest, pin: Pin, received: number): Error {
   if (isCordonError(error)) return error;
   const code = 'code' in error ? String(error.code) : '';
   const dead = code === 'ECONNRESET' || code === 'EPIPE';

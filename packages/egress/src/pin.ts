@@ -1,27 +1,35 @@
 import type { Permit } from '@cordon/policy';
 import type { Brand, Clock, OriginRule } from '@cordon/protocol';
 import { classifyAddress, type HostView } from './address.ts';
-import { checkAddresses, checkDestination, type Destination, parseDestination } from './destination.ts';
+import {
+  checkAddresses,
+  checkDestination,
+  type Destination,
+  parseDestination,
+  parseTunnel,
+  type TunnelDestination,
+} from './destination.ts';
 import { limits } from './limits.ts';
 import type { Overrides } from './overrides.ts';
 import { type EgressRefusal, refuse } from './refusal.ts';
 import type { Resolution, Resolver } from './resolver.ts';
 import type { AddressClass } from './special-purpose.ts';
 
+interface Pinned {
+  readonly addresses: readonly string[];
+  readonly classes: readonly AddressClass[];
+  /** Where the dial goes; differs from `port` only under a test override. */
+  readonly connectPort: number;
+  /** Monotonic ms; a dial after it is refused. */
+  readonly expiresAt: number;
+  /** True: a test's destination override, never classified. Goes into the record. */
+  readonly override: boolean;
+}
+
 /** The addresses that were classified for one destination, and nothing else will be dialled (I5). Only `pin` makes one. */
-export type Pin = Brand<
-  Destination & {
-    readonly addresses: readonly string[];
-    readonly classes: readonly AddressClass[];
-    /** Where the dial goes; differs from `port` only under a test override. */
-    readonly connectPort: number;
-    /** Monotonic ms; a dial after it is refused. */
-    readonly expiresAt: number;
-    /** True: a test's destination override, never classified. Goes into the record. */
-    readonly override: boolean;
-  },
-  'Pin'
->;
+export type Pin = Brand<Destination & Pinned, 'Pin'>;
+/** The same for a tunnel. A type of its own: no HTTP client may take it, since what goes there is not HTTP of ours. */
+export type TunnelPin = Brand<TunnelDestination & Pinned, 'TunnelPin'>;
 
 export interface DestinationsOptions {
   readonly resolver: Resolver;
@@ -52,7 +60,28 @@ export class Destinations {
    */
   async pin(permit: Permit, rules: readonly OriginRule[], signal: AbortSignal): Promise<Pin | EgressRefusal> {
     const destination = parseDestination(permit.destination);
-    if ('refused' in destination) return destination;
+    return 'refused' in destination
+      ? destination
+      : ((await this.#pin(destination, rules, signal)) as Pin | EgressRefusal);
+  }
+
+  /** The same gates for the destination of a tunnel. */
+  async pinTunnel(
+    permit: Permit,
+    rules: readonly OriginRule[],
+    signal: AbortSignal,
+  ): Promise<TunnelPin | EgressRefusal> {
+    const destination = parseTunnel(permit.destination);
+    return 'refused' in destination
+      ? destination
+      : ((await this.#pin(destination, rules, signal)) as TunnelPin | EgressRefusal);
+  }
+
+  async #pin(
+    destination: Destination | TunnelDestination,
+    rules: readonly OriginRule[],
+    signal: AbortSignal,
+  ): Promise<((Destination | TunnelDestination) & Pinned) | EgressRefusal> {
     const override = this.#override(destination);
     const { clock, hostView, resolver } = this.#options;
     if (override !== undefined) {
@@ -74,24 +103,26 @@ export class Destinations {
     return toPin(destination, addresses, classes, until, destination.port, false);
   }
 
-  #override(destination: Destination): { readonly address: '127.0.0.1' | '::1'; readonly port: number } | undefined {
+  #override(
+    destination: Destination | TunnelDestination,
+  ): { readonly address: '127.0.0.1' | '::1'; readonly port: number } | undefined {
     return this.#options.overrides?.get(`${destination.host}:${destination.port}`);
   }
 }
 
 function toPin(
-  destination: Destination,
+  destination: Destination | TunnelDestination,
   addresses: readonly string[],
   classes: readonly AddressClass[],
   expiresAt: number,
   connectPort: number,
   override: boolean,
-): Pin {
-  return Object.freeze({ ...destination, addresses, classes, expiresAt, connectPort, override }) as Pin;
+): (Destination | TunnelDestination) & Pinned {
+  return Object.freeze({ ...destination, addresses, classes, expiresAt, connectPort, override });
 }
 
 function unresolved(
-  destination: Destination,
+  destination: Destination | TunnelDestination,
   why: 'not-found' | 'timeout' | 'failed' | 'too-many' | 'busy',
 ): EgressRefusal {
   switch (why) {

@@ -1,5 +1,7 @@
+import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Clock } from '@cordon/protocol';
+import { dial } from './dial.ts';
 import { egressError } from './error.ts';
 import {
   type HeaderPairs,
@@ -10,9 +12,10 @@ import {
   type UpstreamAnswer,
 } from './exchange.ts';
 import { limits } from './limits.ts';
-import type { Pin } from './pin.ts';
+import type { Pin, TunnelPin } from './pin.ts';
 import { Pool } from './pool.ts';
 import { createUpstreamContext } from './roots.ts';
+import { type NotUpgraded, type Upgraded, upgrade } from './upgrade.ts';
 
 export interface UpstreamsOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -33,6 +36,14 @@ export interface UpstreamRequest extends OutgoingHead {
   readonly firstByteTimeoutMs?: number;
   /** Without a byte of the body for this long, the answer is cut. */
   readonly idleTimeoutMs?: number;
+}
+
+export interface UpgradeRequest extends OutgoingHead {
+  readonly session: string;
+  readonly pin: Pin;
+  readonly key: string;
+  readonly offered: readonly string[];
+  readonly firstByteTimeoutMs?: number;
 }
 
 interface SessionPools {
@@ -90,6 +101,32 @@ export class Upstreams implements Disposable {
     return send(request, request.pin, request.body, { ...options, pool: once, keepAlive: false, attempts: 2 });
   }
 
+  /** A WebSocket handshake on a connection of its own, which ends with the session. @throws as {@link exchange} */
+  async upgrade(request: UpgradeRequest, signal: AbortSignal): Promise<Upgraded | NotUpgraded> {
+    signal.throwIfAborted();
+    const { end } = this.#session(request.session);
+    const pool = new Pool({ clock: this.#clock, tls: this.#tls, signal: end.signal, keepAlive: false });
+    const upgraded = await upgrade(request, request.pin, {
+      pool,
+      key: request.key,
+      offered: request.offered,
+      firstByteTimeoutMs: request.firstByteTimeoutMs ?? limits.firstByteTimeoutMs,
+      idleTimeoutMs: limits.answerIdleTimeoutMs,
+      signals: [signal, end.signal],
+    });
+    if (upgraded.kind === 'upgraded') endWith(upgraded.socket, end.signal);
+    return upgraded;
+  }
+
+  /** A connection for bytes that nobody reads; it ends with the session. @throws as {@link dial} */
+  async tunnel(session: string, pin: TunnelPin, signal: AbortSignal): Promise<Socket> {
+    const { end } = this.#session(session);
+    const socket = await dial(pin, this.#clock.monotonic(), AbortSignal.any([signal, end.signal]));
+    socket.on('error', () => socket.destroy());
+    endWith(socket, end.signal);
+    return socket;
+  }
+
   /** Stop: every socket of the session is destroyed before this returns. */
   closeSession(session: string): void {
     const known = this.#sessions.get(session);
@@ -122,6 +159,14 @@ export class Upstreams implements Disposable {
     }
     return pool;
   }
+}
+
+/** A socket that left its pool: the session's end must still find it. */
+function endWith(socket: Socket, signal: AbortSignal): void {
+  const end = (): void => void socket.destroy();
+  if (signal.aborted) end();
+  signal.addEventListener('abort', end, { once: true });
+  socket.once('close', () => signal.removeEventListener('abort', end));
 }
 
 function dropUnused(pools: Map<string, Pool>): void {
