@@ -58,6 +58,39 @@ describe('decisions', () => {
     expect((await harness.get('/v1/ledger/checkpoint')).json.checkpoint).toContain('local.test/ledger');
   });
 
+  test('that did not happen are listed with what was allowed and not dialled; refusals have a list of their own', async () => {
+    await using harness = await Harness.start();
+    await using gateway = await WritingGateway.open(harness);
+    const { id } = (await robot(harness)).json;
+    const fine = await gateway.decide(id, 'docs.example.com', '/fine');
+    await gateway.finish(id, fine);
+    const undialled = await gateway.decide(id, 'docs.example.com', '/inside');
+    await gateway.finish(id, undialled, 'address-forbidden');
+    const denied = await gateway.decide(id, 'evil.example.com', '/');
+    await gateway.refuse(id, 'head-too-large', { suppressed: 3 });
+    const list = (await harness.get(`/v1/decisions?session=${id}&denied=true&order=asc`)).json.decisions;
+    expect(list.map((each: { attempt: string; result: string | null }) => [each.attempt, each.result])).toEqual([
+      [undialled, 'address-forbidden'],
+      [denied, null],
+    ]);
+    const stop = new AbortController();
+    const refused = harness.events('/v1/refusals?follow=true&since=start', stop.signal);
+    expect((await refused.next()).value).toMatchObject({
+      event: 'refusal',
+      data: { session: id, code: 'head-too-large', suppressed: 3, channel: 'c1' },
+    });
+    await gateway.refuse(id, 'target-too-long');
+    expect((await refused.next()).value).toMatchObject({ data: { code: 'target-too-long' } });
+    stop.abort();
+    await refused.return(undefined);
+    // A decision that was slow is noted as a fault too, but it is no refusal of a request.
+    await gateway.refuse(id, 'slow-decision', { attempt: denied });
+    const codes = (await harness.get(`/v1/refusals?session=${id}`)).json.refusals.map(
+      (one: { code: string }) => one.code,
+    );
+    expect(codes).toEqual(['target-too-long', 'head-too-large']);
+  });
+
   test('are explained by the policy of their time, not by that of today', async () => {
     await using harness = await Harness.start();
     await using gateway = await WritingGateway.open(harness);

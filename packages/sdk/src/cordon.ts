@@ -1,7 +1,7 @@
-import type { Decision, Explanation, LedgerProof, Status } from '@cordon/protocol';
+import type { Decision, Explanation, LedgerProof, RefusedRequest, Status, Suggestion } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import type { z } from 'zod';
-import { ApiClient } from './client.ts';
+import { ApiClient, type CallOptions } from './client.ts';
 import { type PolicyView, Sessions, type StopAnswer } from './session.ts';
 import type { Transport } from './transport.ts';
 import { unixTransport } from './unix.ts';
@@ -22,10 +22,15 @@ export interface DecisionFilter {
   readonly session?: string;
   readonly agent?: string;
   readonly outcome?: ReadonlyArray<Decision['outcome']>;
+  /** Everything that did not happen: denied, held, or allowed and then not dialled. Takes the place of `outcome`. */
+  readonly denied?: boolean;
   /** What is there, oldest first, and then what happens, until the signal aborts. */
   readonly follow?: boolean;
   readonly signal?: AbortSignal;
 }
+
+export type RefusalFilter = Pick<DecisionFilter, 'session' | 'agent' | 'follow' | 'signal'>;
+export type SuggestRequest = z.input<typeof api.suggestRequest>;
 
 const nothing = { parse: (): null => null };
 
@@ -53,12 +58,10 @@ export class Cordon {
    * when its outcome is known.
    */
   async *decisions(filter: DecisionFilter = {}): AsyncGenerator<Decision> {
-    const query = { session: filter.session, agent: filter.agent, outcome: filter.outcome?.join(',') };
+    const { session, agent, outcome, denied } = filter;
+    const query = { session, agent, ...(denied === true ? { denied } : { outcome: outcome?.join(',') }) };
     if (filter.follow === true) {
-      const options = {
-        query: { ...query, follow: true, since: 'start' },
-        ...(filter.signal ? { signal: filter.signal } : {}),
-      };
+      const options = followOptions(query, filter.signal);
       for await (const event of this.#client.events('/v1/decisions', options)) {
         if (event.event === 'decision') yield api.decision.parse(JSON.parse(event.data));
       }
@@ -70,6 +73,24 @@ export class Cordon {
         query: { ...query, order: 'asc', cursor },
       });
       yield* page.decisions;
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  /** Requests that were refused before there was anything to decide; with `follow` those to come as well. */
+  async *refusals(filter: RefusalFilter = {}): AsyncGenerator<RefusedRequest> {
+    const { session, agent } = filter;
+    if (filter.follow === true) {
+      for await (const event of this.#client.events('/v1/refusals', followOptions({ session, agent }, filter.signal))) {
+        if (event.event === 'refusal') yield api.refusal.parse(JSON.parse(event.data));
+      }
+      return;
+    }
+    let cursor: string | undefined;
+    do {
+      const query = { session, agent, order: 'asc', cursor };
+      const page = await this.#client.call('GET', '/v1/refusals', api.refusalPage, { query });
+      yield* page.refusals;
       cursor = page.next ?? undefined;
     } while (cursor !== undefined);
   }
@@ -103,6 +124,11 @@ export class Cordon {
     return this.#client.call('POST', '/v1/policy/test', api.policyTestAnswer, { body: { files, tests } });
   }
 
+  /** The narrowest grants for what sessions (or all of an agent's) were denied. Puts nothing in force. */
+  suggest(request: SuggestRequest): Promise<Suggestion> {
+    return this.#client.call('POST', '/v1/policy/suggest', api.suggestion, { body: request });
+  }
+
   async secrets(): Promise<SecretInfo[]> {
     return (await this.#client.call('GET', '/v1/secrets', api.secretList)).secrets;
   }
@@ -128,6 +154,10 @@ export class Cordon {
   async doctor(): Promise<Capability[]> {
     return (await this.#client.call('GET', '/v1/doctor', api.doctorAnswer)).capabilities;
   }
+}
+
+function followOptions(query: CallOptions['query'], signal: AbortSignal | undefined): CallOptions {
+  return { query: { ...query, follow: true, since: 'start' }, ...(signal === undefined ? {} : { signal }) };
 }
 
 /** Opens a client of the daemon on this machine. */

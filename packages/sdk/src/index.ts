@@ -8,9 +8,11 @@ export {
   type PolicyCheck,
   type PolicyFile,
   type PolicyTest,
+  type RefusalFilter,
   type SecretInfo,
   type Stop,
   type StopScope,
+  type SuggestRequest,
 } from './cordon.ts';
 export { ApiError, type SdkErrorCode } from './error.ts';
 export {

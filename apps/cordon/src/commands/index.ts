@@ -10,6 +10,7 @@ import { run } from './run.ts';
 import * as secrets from './secrets.ts';
 import { ps, show } from './sessions.ts';
 import { freeze, kill, unfreeze } from './stop.ts';
+import { suggest } from './suggest.ts';
 import { apply, diff, discard } from './workspace.ts';
 
 /** In the order of the help. */
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   policy.show,
   policy.test,
   policy.explain,
+  suggest,
   secrets.set,
   secrets.list,
   secrets.remove,
