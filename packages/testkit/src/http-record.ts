@@ -14,7 +14,7 @@ export interface HttpRecord {
   readonly headers: Readonly<Record<string, string>>;
   /** Names and values as sent, in order. */
   readonly rawHeaders: readonly string[];
-  /** Decoded from gzip or zstd. */
+  /** Decoded from gzip or zstd; as it came where it is neither, whatever its header says. */
   readonly body: Buffer;
   readonly port: number;
 }
@@ -45,12 +45,11 @@ export async function recordOf(request: IncomingMessage, at: number): Promise<Ht
 
 function decoded(body: Buffer, coding: string | undefined): Buffer {
   const options = { maxOutputLength: limits.requestBodyBytesMax };
-  switch (coding) {
-    case 'gzip':
-      return gunzipSync(body, options);
-    case 'zstd':
-      return zstdDecompressSync(body, options);
-    default:
-      return body;
+  try {
+    if (coding === 'gzip') return gunzipSync(body, options);
+    if (coding === 'zstd') return zstdDecompressSync(body, options);
+  } catch {
+    // A sink tells what arrived; a body that lies about its coding is what arrived.
   }
+  return body;
 }
