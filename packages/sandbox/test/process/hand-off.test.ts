@@ -8,9 +8,17 @@ import { collect, requireHost, start } from './harness.ts';
 
 beforeAll(requireHost);
 
-const ask = `for a in 127.0.0.1 ::1; do for p in 3128 80 443; do
-  exec 3<>/dev/tcp/$a/$p && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n1 <&3; exec 3<&-
-done; done`;
+const tcp = { grant: 'tcp://db.example:5432', address: '127.64.0.1', port: 5432, name: 'db.example' };
+const asked = [
+  ...['127.0.0.1', '::1'].flatMap((address) => [`${address}/3128`, `${address}/80`, `${address}/443`]),
+  `db.example/${tcp.port}`,
+  '192.0.2.1/25',
+  '2001:db8::1/853',
+];
+const ask = `for to in ${asked.join(' ')}; do
+  exec 3<>/dev/tcp/$to && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n1 <&3; exec 3<&-
+done
+for to in 127.0.0.1 ::1; do exec 3<>/dev/udp/$to/53 && echo asked >&3 && head -n1 <&3; exec 3<&-; done`;
 
 async function server(): Promise<ChildProcess> {
   const child = fork(path.join(import.meta.dirname, 'fixtures/server.ts'), {
@@ -38,7 +46,7 @@ async function serve(child: ChildProcess, sandbox: Sandbox, session: string): Pr
 
 describe('the handed sockets', () => {
   it('are served by another process, each known by the socket alone', async () => {
-    await using started = await start({ command: ['/bin/bash', '-c', ask] });
+    await using started = await start({ command: ['/bin/bash', '-c', ask], order: { tcp: [tcp] } });
     const child = await server();
     await serve(child, started.sandbox, started.place.session);
     const all = collect(started.sandbox.main);
@@ -47,10 +55,35 @@ describe('the handed sockets', () => {
     child.disconnect();
     expect(stderr).toBe('');
     const { session } = started.place;
-    const lines = ['127.0.0.1', '::1'].flatMap((address) =>
-      ['proxy', 'http', 'tls'].map((kind) => `${session} ${kind} ${address} TCP\n`),
-    );
-    expect(stdout).toBe(lines.join(''));
+    const lines = [
+      ...['127.0.0.1', '::1'].flatMap((address) =>
+        Object.entries({ proxy: 3128, http: 80, tls: 443 }).map(([kind, port]) => `${kind} ${address} ${port}`),
+      ),
+      `tcp ${tcp.address} ${tcp.port} ${tcp.grant}`,
+      // What the program meant is the accepted socket's own address.
+      'capture 192.0.2.1 25',
+      'capture 2001:db8::1 853',
+      'names 127.0.0.1 53 asked',
+      'names ::1 53 asked',
+    ];
+    expect(stdout).toBe(lines.map((line) => `${session} ${line}\n`).join(''));
+  });
+
+  it('are all served by the server that replaces a killed one', async () => {
+    const script = `read go; ${ask}`;
+    await using started = await start({ command: ['/bin/bash', '-c', script], order: { tcp: [tcp] } });
+    const first = await server();
+    await serve(first, started.sandbox, 'first');
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    const all = collect(started.sandbox.main);
+    await started.sandbox.open();
+    const second = await server();
+    await serve(second, started.sandbox, 'second');
+    started.sandbox.main.stdin.end('go\n');
+    const lines = (await all).stdout.trim().split('\n');
+    second.disconnect();
+    expect(lines.filter((line) => line.startsWith('second '))).toHaveLength(asked.length + 2);
   });
 
   it('wait in the backlog while a killed server is replaced', async () => {
@@ -66,13 +99,13 @@ describe('the handed sockets', () => {
     await asked;
     const second = await server();
     await serve(second, started.sandbox, 'second');
-    expect((await all).stdout).toContain('second http 127.0.0.1');
+    expect((await all).stdout).toContain('second http 127.0.0.1 80');
     second.disconnect();
   });
 
   it('refuse connections once they are torn down', async () => {
     await using started = await start({ command: ['true'] });
-    expect(started.sandbox.sockets).toHaveLength(6);
+    expect(started.sandbox.sockets).toHaveLength(10);
     await started.sandbox.teardown();
     expect(started.sandbox.sockets).toHaveLength(0);
   });

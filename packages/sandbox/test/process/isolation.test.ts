@@ -130,13 +130,16 @@ describe('what the agent sees of files', () => {
     expect(stderr).toContain('Permission denied');
   });
 
-  it('has a hosts file, no name server, and the CA in every bundle', async () => {
+  it('has a hosts file, the name server of its session, and the CA in every bundle', async () => {
     const { stdout } = await sh(
-      'cat /etc/hosts; wc -c < /etc/resolv.conf; tail -3 /etc/ssl/certs/ca-certificates.crt; cmp /etc/ssl/certs/ca-certificates.crt /etc/cordon/bundle.pem && echo same; cat /etc/cordon/ca.pem; getent passwd agent; cd ~ && pwd',
+      'cat /etc/hosts; grep -v options /etc/resolv.conf; tail -3 /etc/ssl/certs/ca-certificates.crt; cmp /etc/ssl/certs/ca-certificates.crt /etc/cordon/bundle.pem && echo same; cat /etc/cordon/ca.pem; getent passwd agent; cd ~ && pwd',
     );
-    for (const name of ['cordon.internal', 'model.cordon.internal', 'named.example'])
-      expect(stdout).toContain(`127.0.0.1 ${name}\n`);
-    expect(stdout).toContain('\n0\n-----BEGIN CERTIFICATE-----\ndGVzdA==\n-----END CERTIFICATE-----\nsame\n');
+    for (const name of ['cordon.internal', 'model.cordon.internal']) expect(stdout).toContain(`127.0.0.1 ${name}\n`);
+    // Granted names are asked for: on 127.0.0.1 only two of their ports would be served.
+    expect(stdout).not.toContain('named.example');
+    expect(stdout).toContain(
+      '\nnameserver 127.0.0.1\n-----BEGIN CERTIFICATE-----\ndGVzdA==\n-----END CERTIFICATE-----\nsame\n',
+    );
     expect(stdout).toContain('agent:x:1000:1000::/home/agent:/bin/sh\n/home/agent\n');
   });
 
@@ -166,8 +169,14 @@ describe('what the agent sees of files', () => {
 });
 
 describe('the network', () => {
-  it('is loopback and nothing else', async () => {
-    const server = net.createServer((socket) => socket.end('reached')).listen(0, '0.0.0.0');
+  it('is loopback and nothing else: other addresses lead to the capture socket', async () => {
+    let reached = 0;
+    const server = net
+      .createServer((socket) => {
+        reached++;
+        socket.end('reached');
+      })
+      .listen(0, '0.0.0.0');
     await new Promise((done) => server.once('listening', done));
     const { port } = server.address() as net.AddressInfo;
     const program = `import socket
@@ -182,15 +191,18 @@ def tcp(host, port, family=socket.AF_INET, protocol=0):
 def udp(host):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s: return s.sendto(b'x', (host, 53))
 attempt('host', lambda: tcp('127.0.0.1', ${port}))
-attempt('tcp', lambda: tcp('192.0.2.1', 80))
-attempt('metadata', lambda: tcp('169.254.169.254', 80))
-attempt('tcp6', lambda: tcp('2001:db8::1', 80, socket.AF_INET6))
 attempt('mptcp', lambda: tcp('192.0.2.1', 80, socket.AF_INET, 262))
 attempt('udp', lambda: udp('192.0.2.1'))
+attempt('multicast', lambda: udp('224.0.0.251'))
+attempt('icmp', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1).sendto(b'\\x08\\0' + bytes(6), ('192.0.2.1', 0)))
 attempt('raw', lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
 attempt('packet', lambda: socket.socket(17, socket.SOCK_RAW))
 attempt('vsock', lambda: socket.socket(40, socket.SOCK_STREAM))
 attempt('alg', lambda: socket.socket(38, socket.SOCK_SEQPACKET))
+attempt('tcp', lambda: tcp('192.0.2.1', ${port}))
+attempt('own', lambda: tcp('${ownAddress()}', ${port}))
+attempt('metadata', lambda: tcp('169.254.169.254', 80))
+attempt('tcp6', lambda: tcp('2001:db8::1', 80, socket.AF_INET6))
 attempt('proxy', lambda: tcp('127.0.0.1', 3128))
 attempt('proxy6', lambda: tcp('::1', 3128, socket.AF_INET6))
 print(open('/proc/net/dev').read().count(':'))`;
@@ -200,18 +212,20 @@ print(open('/proc/net/dev').read().count(':'))`;
     const lines = stdout.trim().split('\n');
     expect(lines.filter((line) => line.endsWith('refused')).map((line) => line.split(' ')[0])).toEqual([
       'host',
-      'tcp',
-      'metadata',
-      'tcp6',
       'mptcp',
       'udp',
+      'multicast',
+      'icmp',
       'raw',
       'packet',
       'vsock',
       'alg',
     ]);
     // Nobody serves, and still the connection stands: it waits in the backlog of the handed socket.
-    expect(lines.slice(-3)).toEqual(['proxy connected', 'proxy6 connected', '1']);
+    expect(lines.slice(-7)).toEqual(
+      ['tcp', 'own', 'metadata', 'tcp6', 'proxy', 'proxy6'].map((name) => `${name} connected`).concat('1'),
+    );
+    expect(reached).toBe(0);
   });
 
   it('has no way to sockets of the host, by path or by abstract name', async () => {
@@ -310,6 +324,12 @@ describe('a start is refused', () => {
     expect(readdirSync(place.sessionDir)).toEqual([]);
   });
 });
+
+/** Of this host, as its neighbours know it. */
+function ownAddress(): string {
+  const all = Object.values(os.networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '192.0.2.2';
+}
 
 function processesOf(uid: number): string[] {
   return readdirSync('/proc').filter((pid) => {
