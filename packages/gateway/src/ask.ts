@@ -7,7 +7,7 @@ import type { InForce } from './control/policies.ts';
 import type { RightToDecide } from './control/right.ts';
 import type { Head } from './http/head.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { IncomingMessage, ServerResponse } from './listen/wire.ts';
+import type { Incoming, Reply } from './listen/wire.ts';
 import type { Session } from './session/session.ts';
 
 export type Report = (level: 'info' | 'warn' | 'error', code: string, message: string) => void;
@@ -32,8 +32,8 @@ export interface Road {
 export interface Ask {
   readonly session: Session;
   readonly head: Head;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: Incoming;
+  readonly response: Reply;
   readonly channel: string;
   /** Aborted when the agent has gone. */
   readonly signal: AbortSignal;

@@ -28,6 +28,8 @@ export const limits = {
   requestsPerConnectionMax: 10_000,
   handshakeTimeoutMs: 10_000,
   clientHelloBytesMax: 16 * 1024,
+  /** How long a CONNECT to where a tunnel is granted may say nothing: then the server is the one that speaks first. */
+  silenceMs: 300,
   /** How long what a refused client still sends is thrown away, so that it can read why. */
   lingerMs: 500,
   // answer 504

@@ -6,7 +6,7 @@ import { GatewayError } from './error.ts';
 import { valuesOf } from './http/head.ts';
 import { relayedHeaders } from './http/headers.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { ServerResponse } from './listen/wire.ts';
+import type { Reply } from './listen/wire.ts';
 
 export interface Relayed {
   readonly digest: string;
@@ -15,7 +15,7 @@ export interface Relayed {
 
 export interface RelayOptions {
   readonly answer: UpstreamAnswer;
-  readonly response: ServerResponse;
+  readonly response: Reply;
   readonly method: string;
   readonly lease: LeaseSet | null;
   readonly limits: GatewayLimits;
@@ -97,7 +97,7 @@ function withoutBody({ answer, response, signal }: RelayOptions): Promise<string
     const aborted = (): void => reject(signal.reason as Error);
     if (signal.aborted) return aborted();
     signal.addEventListener('abort', aborted);
-    response.end(() => {
+    response.end(undefined, () => {
       signal.removeEventListener('abort', aborted);
       resolve(digest);
     });
@@ -162,7 +162,7 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
       inbound.on('end', () => {
         if (settled) return;
         waitForReader();
-        response.end(() => settle(resolve));
+        response.end(undefined, () => settle(resolve));
       });
       if (signal.aborted) aborted();
       else signal.addEventListener('abort', aborted);

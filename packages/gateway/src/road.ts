@@ -31,7 +31,7 @@ export async function travel(road: Road, ask: Ask): Promise<Refusal | null> {
   using holding = new Holding(ask.session.held);
   const headers = forwardedHeaders(ask.head.headers);
   // Read by the headers that go with it: one that `Connection` names away must not say what the body is (I2).
-  const body = await readBody(ask.request, ask.head.framing, headers, road.limits, holding);
+  const body = await readBody(ask.request.body, ask.head.framing, headers, road.limits, holding);
   if (isRefusal(body)) return body;
   ask.signal.throwIfAborted();
   const policy = road.policyOf(ask.session.id);

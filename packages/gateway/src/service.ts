@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Interception } from '@cordon/egress';
 import { transportFor } from '@cordon/policy';
 import { assertNever, timestamp } from '@cordon/protocol';
-import type { Road } from './ask.ts';
+import type { Ask, Road } from './ask.ts';
 import { capturedDestination } from './capture/captured.ts';
 import { NameServer } from './capture/name-server.ts';
 import { GatewayError } from './error.ts';
@@ -10,9 +10,9 @@ import { codeOf } from './failure.ts';
 import { type Head, type Place, readHead } from './http/head.ts';
 import { isOwnName, readPage } from './internal.ts';
 import { Connection } from './listen/connection.ts';
-import { HttpFront, wireOf } from './listen/front.ts';
+import { HttpFront } from './listen/front.ts';
 import { serveCaptured, serveConnect, serveTls, type TunnelOptions } from './listen/tunnel.ts';
-import type { IncomingMessage, ServerResponse, Socket } from './listen/wire.ts';
+import type { Incoming, Reply, Socket } from './listen/wire.ts';
 import { faultEntry } from './record.ts';
 import { answerPage, answerThenLinger, problemOf } from './refuse/answer.ts';
 import { quote } from './refuse/quote.ts';
@@ -117,7 +117,7 @@ export class Service implements Disposable {
     return `c${this.#channels}`;
   }
 
-  async #request(connection: Connection, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #request(connection: Connection, request: Incoming, response: Reply): Promise<void> {
     const { session } = connection;
     const { limits } = this.#options.road;
     if (!session.enter()) {
@@ -136,13 +136,13 @@ export class Service implements Disposable {
     }
   }
 
-  async #answer(connection: Connection, request: IncomingMessage, response: ServerResponse): Promise<Refusal | null> {
+  async #answer(connection: Connection, request: Incoming, response: Reply): Promise<Refusal | null> {
     const { road, policyArrived } = this.#options;
     const { session } = connection;
     const startedMs = road.clock.monotonic();
-    const signal = abortOnClose(response);
+    const signal = abortOnClose(request, response);
     await policyArrived(session.id);
-    const head = readHead(wireOf(request), connection.place, {
+    const head = readHead(request.wire, connection.place, {
       isOwnName,
       bodyOnRead: ({ origin }) => {
         const policy = road.policyOf(session.id);
@@ -151,14 +151,16 @@ export class Service implements Disposable {
     });
     if (isRefusal(head)) return head;
     // What follows an upgrade that was not made has two readings; nothing of it is read here.
-    if (head.upgrade) response.shouldKeepAlive = false;
+    if (head.upgrade !== null) response.shouldKeepAlive = false;
     if (isOwnName(head.endpoint.host)) return this.#ownPage(session, head, response);
     if (road.policyOf(session.id) === null) return withoutPolicy();
+    const ask: Ask = { session, head, request, response, channel: connection.id, signal, startedMs };
+    if (head.upgrade === 'websocket') return refuse('upgrade-unsupported', 'WebSocket connections are not served yet.');
     if (head.expectContinue) response.writeContinue();
-    return travel(road, { session, head, request, response, channel: connection.id, signal, startedMs });
+    return travel(road, ask);
   }
 
-  #ownPage(session: Session, head: Head, response: ServerResponse): Refusal | null {
+  #ownPage(session: Session, head: Head, response: Reply): Refusal | null {
     const { road } = this.#options;
     const page = readPage(head, session, road.policyOf(session.id), road.limits);
     if (isRefusal(page)) return page;
@@ -166,12 +168,7 @@ export class Service implements Disposable {
     return null;
   }
 
-  async #refuse(
-    connection: Connection,
-    request: IncomingMessage,
-    response: ServerResponse,
-    refusal: Refusal,
-  ): Promise<void> {
+  async #refuse(connection: Connection, request: Incoming, response: Reply, refusal: Refusal): Promise<void> {
     // The rest of a refused message has no agreed end, so nothing on this connection is looked at again.
     connection.ended = true;
     this.#recordRefusal(connection.session, connection.id, refusal, request);
@@ -180,17 +177,12 @@ export class Service implements Disposable {
       return;
     }
     const { retryAfterSeconds } = refusal;
-    const options = { close: true, retryAfterSeconds, method: request.method ?? '' };
+    const options = { close: true, retryAfterSeconds, method: request.wire.method };
     await answerThenLinger(request, response, problemOf(refusal), options);
   }
 
   /** Something of ours broke: the answer is no, it is recorded if anything still can be, the connection ends (I3). */
-  async #fault(
-    connection: Connection,
-    request: IncomingMessage,
-    response: ServerResponse,
-    error: unknown,
-  ): Promise<void> {
+  async #fault(connection: Connection, request: Incoming, response: Reply, error: unknown): Promise<void> {
     if (error instanceof GatewayError && error.code === 'client-gone') return;
     const { road } = this.#options;
     road.report('error', codeOf(error), error instanceof Error ? (error.stack ?? error.message) : 'not an error');
@@ -199,9 +191,9 @@ export class Service implements Disposable {
     await this.#refuse(connection, request, response, refuse('fault', `${code} Nothing was sent.`));
   }
 
-  #recordRefusal(session: Session, channel: string, refusal: Refusal, request: IncomingMessage | null): void {
+  #recordRefusal(session: Session, channel: string, refusal: Refusal, request: Incoming | null): void {
     const { road } = this.#options;
-    const line = request === null ? '' : `${quote(request.method ?? '', 32)} ${quote(request.url ?? '')}`;
+    const line = request === null ? '' : `${quote(request.wire.method, 32)} ${quote(request.wire.url)}`;
     session.denials.add({
       at: timestamp(road.clock),
       code: refusal.code,
@@ -221,11 +213,13 @@ export class Service implements Disposable {
 }
 
 /** The agent went away before it had its answer: whatever is done for it ends, upstream too. */
-function abortOnClose(response: ServerResponse): AbortSignal {
+function abortOnClose({ upgrade }: Incoming, response: Reply): AbortSignal {
   const controller = new AbortController();
+  const gone = (): void => controller.abort(new GatewayError('client-gone', 'the agent closed the connection'));
+  // A socket that was taken is no response's any more.
+  upgrade?.socket.once('close', gone);
   response.once('close', () => {
-    if (!response.writableFinished)
-      controller.abort(new GatewayError('client-gone', 'the agent closed the connection'));
+    if (!response.writableFinished) gone();
   });
   return controller.signal;
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { type Coding, decodeBody, parseCoding } from '@cordon/egress';
 import { isCordonError } from '@cordon/protocol';
 import { GatewayError } from '../error.ts';
@@ -26,7 +26,7 @@ const digestOfNothing = hash('sha256', nothing);
  * @throws GatewayError `client-gone`
  */
 export async function readBody(
-  request: IncomingMessage,
+  request: Readable,
   framing: Framing,
   headers: HeaderPairs,
   limits: GatewayLimits,
@@ -45,7 +45,7 @@ export async function readBody(
   return { bytes, readable, sha256: bytes === null ? digestOfNothing : hash('sha256', bytes), mediaType };
 }
 
-function collect(request: IncomingMessage, limits: GatewayLimits, holding: Holding): Promise<Buffer | Refusal> {
+function collect(request: Readable, limits: GatewayLimits, holding: Holding): Promise<Buffer | Refusal> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

@@ -38,8 +38,8 @@ export interface Head {
   readonly headers: HeaderPairs;
   readonly framing: Framing;
   readonly expectContinue: boolean;
-  /** The client asked to switch protocols; we do not, and what follows on the connection has two readings. */
-  readonly upgrade: boolean;
+  /** The client asked to switch protocols. What follows on the connection of one that is not made has two readings. */
+  readonly upgrade: 'websocket' | 'other' | null;
 }
 
 export interface HeadRules {
@@ -70,17 +70,19 @@ export function readHead(wire: WireHead, place: Place, rules: HeadRules): Head |
     return refuse('expectation-unknown', 'Only `Expect: 100-continue` is known.');
   }
   const upgrade = valuesOf(headers, 'upgrade');
-  if (upgrade.some((value) => value.toLowerCase().includes('websocket'))) {
-    return refuse('upgrade-unsupported', 'WebSocket connections are not served yet.');
-  }
   return {
     method: wire.method,
     ...located,
     headers,
     framing,
     expectContinue: expect.length > 0,
-    upgrade: upgrade.length > 0,
+    upgrade: upgradeOf(upgrade),
   };
+}
+
+function upgradeOf(values: readonly string[]): Head['upgrade'] {
+  if (values.length === 0) return null;
+  return values.some((value) => value.toLowerCase().includes('websocket')) ? 'websocket' : 'other';
 }
 
 /** Methods whose body has no meaning (RFC 9110 §9.3): many servers leave it on the connection as the next request. */

@@ -1,7 +1,7 @@
-import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Place } from '../http/head.ts';
 import type { Session } from '../session/session.ts';
+import type { Reply } from './wire.ts';
 
 /** One HTTP conversation: a socket of a session, or the TLS socket that was terminated on one. */
 export class Connection {
@@ -12,7 +12,7 @@ export class Connection {
   /** Requests that were read and not yet answered; more than one means that the client pipelines. */
   pending = 0;
   /** The answer under way. */
-  response: ServerResponse | null = null;
+  response: Reply | null = null;
   /** After CONNECT the socket belongs to what speaks inside it. */
   detached = false;
   /** Refused in a way that ends the connection; requests that were already read behind it are not looked at. */

@@ -1,14 +1,16 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WireHead } from '../http/head.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { answerRaw, problemOf } from '../refuse/answer.ts';
 import { type Refusal, type RefusalCode, refuse } from '../refuse/refusal.ts';
 import type { Connection } from './connection.ts';
+import type { Incoming, Reply } from './wire.ts';
 
 export interface FrontHandlers {
   /** Answers in every case; one that throws ends the connection. */
-  request(connection: Connection, request: IncomingMessage, response: ServerResponse): Promise<void>;
+  request(connection: Connection, request: Incoming, response: Reply): Promise<void>;
   /** The parser is detached; `head` are the bytes that came with it. */
   connect(connection: Connection, wire: WireHead, socket: Duplex, head: Buffer): Promise<void>;
   refused(connection: Connection, refusal: Refusal): void;
@@ -36,6 +38,8 @@ export class HttpFront implements Disposable {
       // Our own checks answer a missing or doubled Host, with a body that says why.
       requireHostHeader: false,
       insecureHTTPParser: false,
+      // Every other upgrade stays a plain request, which is answered as one.
+      shouldUpgradeCallback: isWebSocket,
     });
     // Above a count node would hide headers from us without a word; the size limit and our own count are enough.
     this.#server.maxHeadersCount = 0;
@@ -43,6 +47,7 @@ export class HttpFront implements Disposable {
     this.#server.on('request', (request, response) => this.#onRequest(request, response));
     this.#server.on('checkContinue', (request, response) => this.#onRequest(request, response));
     this.#server.on('checkExpectation', (request, response) => this.#onRequest(request, response));
+    this.#server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
     this.#server.on('connect', (request, socket, head) => this.#onConnect(request, socket, head));
     this.#server.on('clientError', (error, socket) => this.#onParseError(error, socket));
     // The check of head and request deadlines starts with this event; without it a slow head waits for ever.
@@ -68,7 +73,37 @@ export class HttpFront implements Disposable {
     }
     connection.inTurn(() => {
       connection.response = response;
-      return this.#handlers.request(connection, request, response);
+      const incoming = { wire: wireOf(request), body: request, lingers: !request.complete, upgrade: null };
+      return this.#handlers.request(connection, incoming, response);
+    });
+  }
+
+  /** The parser is detached, so the connection serves this request and nothing after it, whatever the answer is. */
+  #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || !(socket instanceof Socket)) {
+      socket.destroy();
+      return;
+    }
+    socket.on('error', () => socket.destroy());
+    connection.detached = true;
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    const end = (): void => void socket.end();
+    response.once('finish', end);
+    const take = (): void => {
+      response.off('finish', end);
+      response.detachSocket(socket);
+    };
+    connection.inTurn(() => {
+      connection.response = response;
+      const upgrade = { socket, head, take };
+      return this.#handlers.request(
+        connection,
+        { wire: wireOf(request), body: request, lingers: false, upgrade },
+        response,
+      );
     });
   }
 
@@ -101,7 +136,12 @@ export class HttpFront implements Disposable {
   }
 }
 
-export function wireOf(request: IncomingMessage): WireHead {
+/** RFC 6455 §4.1: GET, and this one token. */
+function isWebSocket(request: IncomingMessage): boolean {
+  return request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+function wireOf(request: IncomingMessage): WireHead {
   return {
     method: request.method ?? '',
     url: request.url ?? '',

@@ -2,7 +2,7 @@ import { parseClientHello } from '@cordon/egress';
 
 /** What the first bytes of a connection say. Nothing is guessed: what is neither is closed. */
 export type Opening =
-  | { readonly kind: 'tls'; readonly serverName: string | null }
+  | { readonly kind: 'tls'; readonly serverName: string | null; readonly ech: boolean }
   | { readonly kind: 'http' }
   | { readonly kind: 'unknown' };
 
@@ -21,7 +21,7 @@ export function classifyOpening(bytes: Buffer): Opening | null {
       return null;
     case 'hello':
       // An ECH extension is ignored: we terminate, so the outer name is the only one there is.
-      return { kind: 'tls', serverName: hello.serverName };
+      return { kind: 'tls', serverName: hello.serverName, ech: hello.ech };
     case 'not-tls':
     case 'malformed':
       return { kind: 'unknown' };

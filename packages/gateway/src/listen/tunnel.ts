@@ -10,7 +10,7 @@ import { quote } from '../refuse/quote.ts';
 import { isRefusal, type Refusal, refuse } from '../refuse/refusal.ts';
 import type { Session } from '../session/session.ts';
 import type { Connection } from './connection.ts';
-import { classifyOpening } from './opening.ts';
+import { classifyOpening, type Opening } from './opening.ts';
 import { peek } from './peek.ts';
 
 export interface TunnelOptions {
@@ -19,8 +19,23 @@ export interface TunnelOptions {
   readonly interception: (signal: AbortSignal) => Promise<Interception | null>;
   /** Hands a readable conversation on, plain or terminated. */
   readonly inside: (session: Session, place: Place, socket: Duplex, hello: string) => void;
+  /** Whether any grant of the session could tunnel to there: then silence is waited for a moment only. */
+  readonly mayTunnel?: (session: Session, target: Destination) => boolean;
+  /** Asked once the first bytes are known and before anything is terminated. true: the socket is the handler's now. */
+  readonly tunnel?: (ask: TunnelAsk) => Promise<boolean>;
   /** For the record: what ended before there was a request to decide about. */
   readonly refused: (session: Session, channel: string, refusal: Refusal) => void;
+}
+
+/** What follows a CONNECT and could be passed on unread, if a grant says so. Plain HTTP is never offered. */
+export interface TunnelAsk {
+  readonly session: Session;
+  readonly channel: string;
+  /** Host and port of the CONNECT; its scheme says nothing. */
+  readonly target: Destination;
+  readonly opening: Exclude<Opening, { kind: 'http' }> | { readonly kind: 'silent' };
+  /** Paused, with every byte put back. */
+  readonly socket: Socket;
 }
 
 /**
@@ -79,8 +94,13 @@ async function serveOpening(
   const { limits } = options;
   const opening = await peek(socket, classifyOpening, {
     bytesMax: limits.clientHelloBytesMax,
-    timeoutMs: limits.headTimeoutMs,
+    timeoutMs:
+      target !== null && options.mayTunnel?.(session, target) === true ? limits.silenceMs : limits.headTimeoutMs,
   });
+  if (target !== null && opening?.kind !== 'http' && !socket.destroyed) {
+    const ask = { session, channel, target, opening: opening ?? ({ kind: 'silent' } as const), socket };
+    if ((await options.tunnel?.(ask)) === true) return;
+  }
   if (opening === null || opening.kind === 'unknown' || (opening.kind === 'http' && target === null)) {
     if (opening !== null) {
       options.refused(session, channel, refuse('malformed-request', 'The connection speaks neither TLS nor HTTP.'));

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type Problem, problemType } from '@cordon/protocol';
 import { limits } from '../limits.ts';
-import type { IncomingMessage, ServerResponse } from '../listen/wire.ts';
+import type { Incoming, Reply } from '../listen/wire.ts';
 import type { Refusal } from './refusal.ts';
 
 export function problemOf(refusal: Refusal): Problem {
@@ -24,7 +24,7 @@ export interface AnswerOptions {
 }
 
 /** One shape for every refusal: RFC 9457, pretty-printed because people read it with curl. */
-export function answerProblem(response: ServerResponse, problem: Problem, options: AnswerOptions): void {
+export function answerProblem(response: Reply, problem: Problem, options: AnswerOptions): void {
   const body = Buffer.from(`${JSON.stringify(problem, null, 2)}\n`);
   const headers: Array<[string, string]> = [
     ['Content-Type', 'application/problem+json'],
@@ -35,12 +35,12 @@ export function answerProblem(response: ServerResponse, problem: Problem, option
   if (options.retryAfterSeconds != null) headers.push(['Retry-After', String(options.retryAfterSeconds)]);
   if (options.close) headers.push(['Connection', 'close']);
   response.sendDate = false;
-  response.writeHead(problem.status, headers.flat());
+  response.writeHead(problem.status, undefined, headers.flat());
   response.end(options.method === 'HEAD' ? undefined : body);
 }
 
 /** A page of `cordon.internal`. */
-export function answerPage(response: ServerResponse, text: string, method: string): void {
+export function answerPage(response: Reply, text: string, method: string): void {
   const body = Buffer.from(text);
   const headers = [
     ['Content-Type', 'application/json'],
@@ -48,7 +48,7 @@ export function answerPage(response: ServerResponse, text: string, method: strin
     ['Cache-Control', 'no-store'],
   ];
   response.sendDate = false;
-  response.writeHead(200, headers.flat());
+  response.writeHead(200, undefined, headers.flat());
   response.end(method === 'HEAD' ? undefined : body);
 }
 
@@ -57,21 +57,21 @@ export function answerPage(response: ServerResponse, text: string, method: strin
  * that is closed with unread bytes resets, and the client would lose the answer that tells it why.
  */
 export async function answerThenLinger(
-  request: IncomingMessage,
-  response: ServerResponse,
+  { body, lingers }: Incoming,
+  response: Reply,
   problem: Problem,
   options: AnswerOptions,
 ): Promise<void> {
-  if (!request.complete) {
-    request.resume();
+  if (lingers && !body.readableEnded) {
+    body.resume();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, limits.lingerMs);
       function done(): void {
         clearTimeout(timer);
         resolve();
       }
-      request.once('end', done);
-      request.once('close', done);
+      body.once('end', done);
+      body.once('close', done);
     });
   }
   if (!response.destroyed) answerProblem(response, problem, options);
