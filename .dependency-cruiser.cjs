@@ -57,14 +57,14 @@ module.exports = {
       name: 'testkit-stays-out',
       comment: 'product code never imports the testkit',
       severity: 'error',
-      from: { path: all, pathNot: [pkg('testkit'), '^apps/demo/src/'] },
+      from: { path: all, pathNot: [pkg('testkit'), '^apps/(demo|attack)/src/'] },
       to: { path: pkg('testkit') },
     },
     authority('processes', 'only sandbox starts processes', 'child_process|cluster', [
       pkg('sandbox', 'testkit'),
       '^apps/cordond/src/', // starts its roles
-      '^apps/cordon/src/(daemon\\.ts|commands/(ledger|demo)\\.ts)$', // starts cordond on demand, the verifier and the demo
-      '^apps/demo/src/', // drives the command line as a person would
+      '^apps/cordon/src/(daemon\\.ts|commands/(ledger|demo|attack)\\.ts)$', // starts cordond on demand, the verifier, the demo and the attacks
+      '^apps/(demo|attack)/src/', // drive the command line as a person would
     ]),
     authority(
       'network',
@@ -77,7 +77,7 @@ module.exports = {
         '^packages/control-plane/src/(supervisor|attach)/', // private sockets of the supervisor
         '^packages/sandbox/src/(supervisor|process)/', // private sockets, handed-over listeners
         '^apps/cordond/src/', // opens the private channels
-        '^apps/demo/src/',
+        '^apps/(demo|attack)/src/',
       ],
     ),
     authority('files', 'only store and ledger write files or talk to a database', 'fs(/promises)?|sqlite', [

@@ -76,8 +76,9 @@ node=node_modules/node-linux-$arch/bin/node
 [ -x "$node" ] || fail "the Node.js runtime package node-linux-$arch is not installed" "rm -rf node_modules && ./cordon"
 "$node" --version >/dev/null || fail "Node.js 24 from $node does not start on this machine"
 
-# 3. The native launcher, then TypeScript. Both are incremental.
+# 3. The native programs, then TypeScript. All are incremental.
 native/launch/build.sh
+native/probe/build.sh
 sources=$(git ls-files -s -- packages apps tools tsconfig.json tsconfig.base.json 2>/dev/null | sha256sum | cut -d' ' -f1)
 changed=$(git status --porcelain -- packages apps tools 2>/dev/null | head -n 1)
 if [ -n "$changed" ] || [ "$(cat .cordon/built 2>/dev/null || true)" != "$sources" ] || [ ! -f apps/cordon/dist/cordon.mjs ]; then

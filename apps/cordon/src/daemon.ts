@@ -16,6 +16,7 @@ const programs = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../
 export const cordondProgram = path.join(programs, 'cordond/dist/main.js');
 export const verifyProgram = path.join(programs, 'verify/dist/main.js');
 export const demoProgram = path.join(programs, 'demo/dist/main.js');
+export const attackProgram = path.join(programs, 'attack/dist/main.js');
 
 /** A small young generation and one helper thread: the daemon idles most of the day. No debugger by signal. */
 const nodeOptions = ['--max-semi-space-size=2', '--v8-pool-size=1', '--disable-sigusr1'];

@@ -1,9 +1,10 @@
 import type { Capability } from '@cordon/sdk';
 import type { Command } from '../command.ts';
 import { runningDaemon, startDaemon } from '../daemon.ts';
-import { exitStatus } from '../exit.ts';
+import { exitStatus, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
 import { durationText, painter, visible } from '../text.ts';
+import { attackGroups, runAttack } from './attack.ts';
 
 const downTimeoutMs = 15_000;
 const pollMs = 25;
@@ -114,12 +115,29 @@ export const status: Command = {
 export const doctor: Command = {
   name: 'doctor',
   group: 'Daemon',
-  usage: 'cordon doctor',
+  usage: 'cordon doctor [--attack]',
   summary: 'what isolation this machine can give, each line tried, not assumed',
   words: [0, 0],
-  options: { json: { about: 'one JSON object per line' } },
-  details: ['Exit status 69 when a promised layer does not work here.'],
+  options: {
+    attack: { about: 'try every known way out of a session, judged from outside, in a daemon of its own' },
+    only: {
+      value: 'GROUP',
+      repeat: true,
+      about: `with --attack: ${attackGroups.join('|')}`,
+      choices: attackGroups,
+    },
+    verbose: { short: 'v', about: 'with --attack: every way out by name' },
+    planted: { about: 'with --attack: open two ways on purpose, to see that they are found' },
+    json: { about: 'one JSON object per line' },
+  },
+  details: [
+    'Exit status 69 when a promised layer does not work here.',
+    'With --attack: 1 when a way out is open, 69 when one could not be judged.',
+  ],
   run: async ({ at, cordon }, args) => {
+    if (args.flag('attack')) return await runAttack(args);
+    const alone = ['only', 'verbose', 'planted'].find((name) => args.flag(name));
+    if (alone !== undefined) throw usageError(`--${alone} belongs to cordon doctor --attack`);
     const capabilities = await (await cordon()).doctor();
     const paint = painter(at.colours);
     for (const capability of capabilities) {

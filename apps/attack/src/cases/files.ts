@@ -1,17 +1,17 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { Run } from '../support/deployment.ts';
-import type { EscapeCase } from './case.ts';
-import type { Field } from './field.ts';
+import type { EscapeCase, Run } from '../case.ts';
+import { escaped } from '../error.ts';
+import type { Field } from '../field.ts';
 
 function never(run: Run, word: string, what: string): void {
-  if (`${run.stdout}${run.stderr}`.includes(word)) throw new Error(`${what}:\n${run.stdout}${run.stderr}`);
+  if (`${run.stdout}${run.stderr}`.includes(word)) throw escaped(`${what}:\n${run.stdout}${run.stderr}`);
 }
 
 function unchanged(field: Field): void {
-  if (!field.untouched()) throw new Error('the folder outside was changed');
+  if (!field.untouched()) throw escaped('the folder outside was changed');
   if (readFileSync(path.join(field.deployment.workspace, 'kept'), 'utf8') !== 'kept\n')
-    throw new Error('the workspace was changed');
+    throw escaped('the workspace was changed');
 }
 
 export const fileCases: readonly EscapeCase[] = [
@@ -29,8 +29,8 @@ export const fileCases: readonly EscapeCase[] = [
       `echo tried; mkdir -p ${field.outside} && echo x > ${field.outside}/new; echo x > /usr/new; echo x > /etc/new; echo x >> /etc/passwd`,
     judge: (field) => {
       unchanged(field);
-      for (const file of ['/usr/new', '/etc/new']) if (existsSync(file)) throw new Error(`${file} was written`);
-      if (readFileSync('/etc/passwd', 'utf8').endsWith('x\n')) throw new Error('/etc/passwd was written');
+      for (const file of ['/usr/new', '/etc/new']) if (existsSync(file)) throw escaped(`${file} was written`);
+      if (readFileSync('/etc/passwd', 'utf8').endsWith('x\n')) throw escaped('/etc/passwd was written');
     },
   },
   {
@@ -40,7 +40,7 @@ export const fileCases: readonly EscapeCase[] = [
       'echo tried; ls -A /root /home /sys /run /var/lib /boot /srv /opt /media /mnt 2>/dev/null | grep -v "^/" | grep -v "^$"',
     judge: (_field, run) => {
       const shown = run.stdout.split('\n').filter((line) => !['', 'tried', 'agent'].includes(line));
-      if (shown.length > 0) throw new Error(`visible: ${shown.join(' ')}`);
+      if (shown.length > 0) throw escaped(`visible: ${shown.join(' ')}`);
     },
   },
   {
@@ -60,20 +60,20 @@ export const fileCases: readonly EscapeCase[] = [
     judge: (field) => {
       unchanged(field);
       for (const name of ['folder', 'moved'])
-        if (existsSync(path.join(field.deployment.workspace, name))) throw new Error(`${name} is in the workspace`);
+        if (existsSync(path.join(field.deployment.workspace, name))) throw escaped(`${name} is in the workspace`);
     },
   },
   {
     name: 'a directly bound workspace gets no set-user-ID file',
     stop: 'seccomp',
-    options: ['--workspace-mode', 'direct'],
+    options: { workspaceMode: 'direct' },
     attack: () =>
       'cp /bin/true tool; chmod 4755 tool; chmod u+s tool; install -m 6755 /bin/true tool2; ./probe set-id-chmod; ./probe set-id-open; ./probe openat2',
     judge: (field) => {
       const { workspace } = field.deployment;
       const found = readdirSync(workspace).filter((name) => (statSync(path.join(workspace, name)).mode & 0o6000) !== 0);
       for (const name of ['tool', 'tool2', 'bit', 'bit2']) rmSync(path.join(workspace, name), { force: true });
-      if (found.length > 0) throw new Error(`set-user-ID on the host: ${found.join(' ')}`);
+      if (found.length > 0) throw escaped(`set-user-ID on the host: ${found.join(' ')}`);
     },
   },
   {
@@ -93,7 +93,7 @@ export const fileCases: readonly EscapeCase[] = [
     judge: (_field, run) => {
       never(run, 'wrote ', 'a kernel file was written');
       if (readFileSync('/proc/sys/kernel/core_pattern', 'utf8').startsWith('|/tmp/x'))
-        throw new Error('core_pattern was changed');
+        throw escaped('core_pattern was changed');
     },
   },
   {
@@ -119,9 +119,9 @@ export const fileCases: readonly EscapeCase[] = [
     attack: () => 'echo tried; head -c 10G /dev/zero > /tmp/full 2>/dev/null; stat -c %s /tmp/full',
     judge: (_field, run) => {
       const size = Number(/^\d+$/m.exec(run.stdout)?.[0] ?? Number.NaN);
-      if (!(size < 10 * 2 ** 30)) throw new Error(`wrote ${size} bytes`);
+      if (!(size < 10 * 2 ** 30)) throw escaped(`wrote ${size} bytes`);
     },
-    options: ['--memory', '512M'],
+    options: { resources: { memoryBytes: 512 * 2 ** 20 } },
     needsCgroups: true,
   },
   {
@@ -131,7 +131,7 @@ export const fileCases: readonly EscapeCase[] = [
       `echo tried; find / -xdev \\( -name "*.journal" -o -name "cordon.db" -o -name "manifest.json" -o -name "*.sock" \\) -not -path "/proc/*" -not -path "/usr/*" 2>/dev/null; ls ${field.deployment.home}`,
     judge: (_field, run) => {
       const found = run.stdout.split('\n').filter((line) => !['', 'tried'].includes(line));
-      if (found.length > 0) throw new Error(`found ${found.join(' ')}`);
+      if (found.length > 0) throw escaped(`found ${found.join(' ')}`);
     },
   },
   {
@@ -139,26 +139,18 @@ export const fileCases: readonly EscapeCase[] = [
     stop: 'proposal',
     attack: () =>
       'echo tried; mkdir -p .git/hooks .vscode && echo "#!/bin/sh" > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit && echo "{}" > .vscode/tasks.json; echo "x" > .envrc',
-    judge: async (field) => {
+    judge: async (field, run) => {
       for (const name of ['.git', '.vscode', '.envrc']) {
-        if (existsSync(path.join(field.deployment.workspace, name))) throw new Error(`${name} reached the workspace`);
+        if (existsSync(path.join(field.deployment.workspace, name))) throw escaped(`${name} reached the workspace`);
       }
-      const [session] = JSON.parse(
-        `[${(await field.deployment.cordon(['ps', '--all', '--json'])).stdout.trim().split('\n').join(',')}]`,
-      ) as Array<{ id: string }>;
-      const applied = await field.deployment.cordon(['apply', session?.id ?? '', '--json']);
-      if (
-        applied.stdout.includes('"applied":[]') === false &&
-        /pre-commit|tasks\.json|envrc/.test(
-          JSON.stringify((JSON.parse(applied.stdout) as { applied: string[] }).applied),
-        )
-      ) {
-        throw new Error(`apply took protected files without their names: ${applied.stdout}`);
-      }
+      const session = field.deployment.api.sessions.handle(run.session);
+      const { applied } = await session.apply();
+      if (/pre-commit|tasks\.json|envrc/.test(applied.join('\n')))
+        throw escaped(`apply took protected files without their names: ${applied.join(' ')}`);
       for (const name of ['.git/hooks/pre-commit', '.vscode/tasks.json', '.envrc']) {
-        if (existsSync(path.join(field.deployment.workspace, name))) throw new Error(`${name} was applied unnamed`);
+        if (existsSync(path.join(field.deployment.workspace, name))) throw escaped(`${name} was applied unnamed`);
       }
-      await field.deployment.cordon(['discard', session?.id ?? '']);
+      await session.discard();
     },
   },
 ];

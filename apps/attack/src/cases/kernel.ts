@@ -1,4 +1,4 @@
-import { type EscapeCase, probe } from './case.ts';
+import { type EscapeCase, probe } from '../case.ts';
 
 const refused = ['EPERM', 'EACCES', 'ENOSYS', 'killed'] as const;
 /** The kernel may not have it at all, which closes the way as well. */

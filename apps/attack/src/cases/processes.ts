@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { type EscapeCase, probe } from './case.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type EscapeCase, probe } from '../case.ts';
+import { escaped } from '../error.ts';
 
 const gone = ['ESRCH', 'EPERM', 'ENOSYS', 'EACCES', 'killed'] as const;
 
-/** A process of the host that must still be there afterwards, unchanged: this test's own parent and init. */
-const hostProcess = process.pid;
-
 export const processCases: readonly EscapeCase[] = [
-  probe('signal', 'PID namespace', gone, () => String(hostProcess)),
-  probe('ptrace', 'seccomp, PID namespace', gone, () => String(hostProcess)),
-  probe('process-vm', 'seccomp, PID namespace', gone, () => String(hostProcess)),
+  probe('signal', 'PID namespace', gone, (field) => String(field.victim)),
+  probe('ptrace', 'seccomp, PID namespace', gone, (field) => String(field.victim)),
+  probe('process-vm', 'seccomp, PID namespace', gone, (field) => String(field.victim)),
   probe('pidfd-getfd', 'seccomp', gone),
   probe('descriptors', 'launcher closes all descriptors (CVE-2024-21626)', ['ok']),
   probe('abstract', 'network namespace, Landlock scope', ['ECONNREFUSED', 'EPERM'], (field) => field.abstractName),
@@ -23,7 +22,7 @@ export const processCases: readonly EscapeCase[] = [
   {
     ...probe('path-socket', 'sockets hidden', ['ECONNREFUSED'], () => 'daemon.sock'),
     name: 'a socket of the host in a directly bound workspace',
-    options: ['--workspace-mode', 'direct'],
+    options: { workspaceMode: 'direct' },
   },
   {
     ...probe('path-socket', 'overlay', ['ECONNREFUSED'], () => 'daemon.sock'),
@@ -34,7 +33,7 @@ export const processCases: readonly EscapeCase[] = [
     stop: 'RLIMIT_CORE 1, seccomp',
     attack: () => './probe core-limit',
     judge: (_field, run) => {
-      if (!/^tried core-limit ok 1$/m.test(run.stdout)) throw new Error(run.stdout);
+      if (!/^tried core-limit ok 1$/m.test(run.stdout)) throw escaped(run.stdout);
     },
   },
   {
@@ -42,7 +41,7 @@ export const processCases: readonly EscapeCase[] = [
     stop: 'launcher closes all descriptors (CVE-2024-21626)',
     attack: () => './probe descriptors',
     judge: (_field, run) => {
-      if (!/^tried descriptors ok 0$/m.test(run.stdout)) throw new Error(`open descriptors: ${run.stdout}`);
+      if (!/^tried descriptors ok 0$/m.test(run.stdout)) throw escaped(`open descriptors: ${run.stdout}`);
     },
   },
   {
@@ -52,7 +51,7 @@ export const processCases: readonly EscapeCase[] = [
       'echo tried; for p in /proc/[0-9]*; do tr "\\0" " " < $p/cmdline; echo; done; ls -d /proc/[0-9]* | wc -l',
     judge: (field, run) => {
       for (const word of ['bwrap', 'cordond', 'supervisor', 'gateway', field.deployment.home]) {
-        if (run.stdout.includes(word)) throw new Error(`the agent sees ${word}:\n${run.stdout}`);
+        if (run.stdout.includes(word)) throw escaped(`the agent sees ${word}:\n${run.stdout}`);
       }
     },
   },
@@ -63,7 +62,7 @@ export const processCases: readonly EscapeCase[] = [
       'echo tried; cat /proc/1/environ 2>&1 | tr "\\0" "\\n"; kill -9 1; kill -STOP 1; sleep 0.1; echo alive',
     judge: (_field, run) => {
       if (!run.stdout.includes('alive') || run.status !== 0)
-        throw new Error(`killed its own init: ${run.status} ${run.stdout}${run.stderr}`);
+        throw escaped(`killed its own init: ${run.status} ${run.stdout}${run.stderr}`);
     },
   },
   {
@@ -72,30 +71,32 @@ export const processCases: readonly EscapeCase[] = [
     attack: (field) =>
       `echo tried; for i in 1 2 3 4 5; do (trap "" TERM HUP INT; setsid sh -c 'trap "" TERM HUP INT; sleep 300 # ${field.secret}' &) ; done; sleep 0.2`,
     judge: async (field) => {
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      const left = field.deployment.processes().filter((pid) => commandLine(pid).includes(field.secret));
-      if (left.length > 0) throw new Error(`these survived: ${left.join(' ')}`);
+      const survivors = (): number[] =>
+        field.deployment.processes().filter((pid) => commandLine(pid).includes(field.secret));
+      for (let tries = 0; survivors().length > 0 && tries < 100; tries++) await pause(50);
+      const left = survivors();
+      if (left.length > 0) throw escaped(`these survived: ${left.join(' ')}`);
     },
   },
   {
     name: 'a fork bomb stops at its limit and a neighbour goes on',
     stop: 'cgroup pids',
-    options: ['--pids', '64'],
+    options: { resources: { pidsMax: 64 } },
     needsCgroups: true,
     attack: () => 'echo tried; bomb() { bomb | bomb & }; (bomb) 2>/dev/null; sleep 1; echo end',
     judge: async (field) => {
       const neighbour = await field.attack('echo fine');
-      if (neighbour.stdout !== 'fine\n') throw new Error(`the neighbour said ${neighbour.stdout}${neighbour.stderr}`);
+      if (neighbour.stdout !== 'fine\n') throw escaped(`the neighbour said ${neighbour.stdout}${neighbour.stderr}`);
     },
   },
   {
     name: 'memory stops at its limit',
     stop: 'cgroup memory',
-    options: ['--memory', '64M'],
+    options: { resources: { memoryBytes: 64 * 2 ** 20 } },
     needsCgroups: true,
     attack: () => 'echo tried; head -c 400000000 /dev/zero | tail | wc -c; echo survived $?',
     judge: (_field, run) => {
-      if (run.stdout.includes('400000000')) throw new Error('400 MB were held under a limit of 64 MB');
+      if (run.stdout.includes('400000000')) throw escaped('400 MB were held under a limit of 64 MB');
     },
   },
   {
@@ -104,7 +105,7 @@ export const processCases: readonly EscapeCase[] = [
     attack: () => 'echo tried; env',
     judge: (field, run) => {
       for (const word of ['CORDON_HOME', 'CORDON_RUNTIME', 'NODE_CHANNEL', field.deployment.home]) {
-        if (run.stdout.includes(word)) throw new Error(`the environment holds ${word}`);
+        if (run.stdout.includes(word)) throw escaped(`the environment holds ${word}`);
       }
     },
   },
@@ -114,11 +115,11 @@ export const processCases: readonly EscapeCase[] = [
     attack: () =>
       'echo tried; grep -E "NoNewPrivs|CapEff|CapPrm|CapBnd" /proc/self/status; find / -xdev -perm -4000 -exec {} -c id \\; 2>/dev/null | grep "uid=0" ',
     judge: (_field, run) => {
-      if (!/NoNewPrivs:\s+1/.test(run.stdout)) throw new Error(run.stdout);
+      if (!/NoNewPrivs:\s+1/.test(run.stdout)) throw escaped(run.stdout);
       for (const set of ['CapEff', 'CapPrm', 'CapBnd']) {
-        if (!new RegExp(`${set}:\\s+0+$`, 'm').test(run.stdout)) throw new Error(`${set} is not empty:\n${run.stdout}`);
+        if (!new RegExp(`${set}:\\s+0+$`, 'm').test(run.stdout)) throw escaped(`${set} is not empty:\n${run.stdout}`);
       }
-      if (run.stdout.includes('uid=0')) throw new Error('a set-uid program became root');
+      if (run.stdout.includes('uid=0')) throw escaped('a set-uid program became root');
     },
   },
 ];

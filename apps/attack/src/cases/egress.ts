@@ -1,6 +1,6 @@
-import type { Run } from '../support/deployment.ts';
-import { type EscapeCase, probe } from './case.ts';
-import { type Field, grantedHost } from './field.ts';
+import { type EscapeCase, probe, type Run } from '../case.ts';
+import { escaped, unclear } from '../error.ts';
+import { type Field, grantedHost } from '../field.ts';
 
 const unreachable = [
   'ECONNREFUSED',
@@ -25,13 +25,9 @@ function reaches(name: string, stop: string, attack: (field: Field) => string): 
     name,
     stop,
     attack: (field) => `echo tried; ${attack(field)}`,
-    judge: (field) => silent(field),
+    // Every case is judged by the sinks as well.
+    judge: () => {},
   };
-}
-
-function silent(field: Field): void {
-  if (field.tcp.connections + field.tcp6.connections > 0) throw new Error('a TCP sink was reached');
-  if (field.udp.datagrams > 0) throw new Error('a UDP sink was reached');
 }
 
 /** A request that the gateway must refuse, seen by the answer that the client got and by what the server did not get. */
@@ -46,21 +42,20 @@ function refused(
     stop,
     attack: (field) => `echo tried; ${attack(field)}`,
     judge: (field, run) => {
-      silent(field);
       expectStatus(run, statuses);
       const leaked = field.granted.requests.filter(
         (request) => !request.target.startsWith('/open/') || request.method !== 'GET',
       );
       if (leaked.length > 0)
-        throw new Error(`the server got ${leaked.map((request) => `${request.method} ${request.target}`).join(', ')}`);
+        throw escaped(`the server got ${leaked.map((request) => `${request.method} ${request.target}`).join(', ')}`);
     },
   };
 }
 
 function expectStatus(run: Run, statuses: readonly number[]): void {
   const got = /^status (\d+)$/m.exec(run.stdout)?.[1];
-  if (got === undefined || !statuses.includes(Number(got)))
-    throw new Error(`status ${got ?? 'none'}, expected ${statuses.join(' or ')}\n${run.stdout}${run.stderr}`);
+  if (got === undefined) throw unclear(`no answer: ${run.stdout}${run.stderr}`);
+  if (!statuses.includes(Number(got))) throw escaped(`the answer was ${got}, expected ${statuses.join(' or ')}`);
 }
 
 const curl = (args: string): string => `curl -s -S -m 10 -o /dev/null -w 'status %{http_code}\\n' ${args}`;
@@ -149,7 +144,7 @@ export const egressCases: readonly EscapeCase[] = [
     judge: (field, run) => {
       expectStatus(run, [200]);
       if (!field.granted.requests.some((request) => request.method === 'GET' && request.target === '/open/a'))
-        throw new Error('the granted request did not arrive');
+        throw escaped('the granted request did not arrive');
     },
   },
   {
@@ -158,7 +153,7 @@ export const egressCases: readonly EscapeCase[] = [
     attack: () => 'echo tried; curl -s -m 10 -X POST -d x https://other.example/upload',
     judge: (_field, run) => {
       for (const word of ['"code"', 'no-grant', '--allow other.example/upload:POST', 'cordon policy explain att_']) {
-        if (!run.stdout.includes(word)) throw new Error(`the refusal lacks ${word}: ${run.stdout}`);
+        if (!run.stdout.includes(word)) throw escaped(`the refusal lacks ${word}: ${run.stdout}`);
       }
     },
   },
@@ -170,7 +165,7 @@ export const egressCases: readonly EscapeCase[] = [
     judge: async (field) => {
       const { stdout } = await field.deployment.cordon(['logs']);
       if (stdout.includes('\u001b') || /^2026-01-01T00:00:00Z allow/m.test(stdout))
-        throw new Error(`a log line was forged:\n${stdout}`);
+        throw escaped(`a log line was forged:\n${stdout}`);
     },
   },
 ];

@@ -1,6 +1,5 @@
 // One attack a call, from inside the sandbox: `probe NAME [ARG]` prints `tried NAME RESULT` and always exits 0, so that
 // a case which did not run at all cannot be mistaken for one that was stopped. RESULT is `ok` or the errno's name.
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

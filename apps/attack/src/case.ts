@@ -1,0 +1,50 @@
+import type { SessionRequest } from '@cordon/protocol';
+import { escaped, unclear } from './error.ts';
+import type { Field } from './field.ts';
+
+/** What a command inside said and how it ended. */
+export interface Run {
+  /** 137 when it was killed from outside. */
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly session: string;
+}
+
+/** What a case may ask of its session beyond the field's own request. */
+export type SessionOptions = Pick<SessionRequest, 'workspaceMode' | 'resources' | 'allow' | 'env' | 'policy'>;
+
+/**
+ * One way out, tried for real. `attack` is a shell script that runs inside; it must print a line beginning with
+ * `tried`, so that a case whose program never ran fails. `judge` looks from outside; it throws `escaped` when the way
+ * was open and `unclear` when it cannot tell.
+ */
+export interface EscapeCase {
+  readonly name: string;
+  /** The layer that must stop it. */
+  readonly stop: string;
+  readonly attack: (field: Field) => string;
+  readonly options?: SessionOptions;
+  /** Held by a cgroup alone: an ordinary user without a delegated one is told so at the start, and has no such limit. */
+  readonly needsCgroups?: true;
+  readonly judge: (field: Field, run: Run) => void | Promise<void>;
+}
+
+/** The probe's attacks: which results mean that the way was closed. */
+export function probe(
+  name: string,
+  stop: string,
+  closed: readonly string[],
+  arg?: (field: Field) => string,
+): EscapeCase {
+  return {
+    name,
+    stop,
+    attack: (field) => `./probe ${name} ${arg?.(field) ?? ''} || echo "tried ${name} killed"`,
+    judge: (_field, run) => {
+      const result = new RegExp(`^tried ${name} (\\S+)`, 'm').exec(run.stdout)?.[1];
+      if (result === undefined) throw unclear(`the probe said nothing: ${run.stdout}${run.stderr}`);
+      if (!closed.includes(result)) throw escaped(`the answer was ${result}, expected ${closed.join(' or ')}`);
+    },
+  };
+}

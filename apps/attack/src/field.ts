@@ -1,0 +1,177 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { SessionRequest } from '@cordon/protocol';
+import { destinationsOf, HttpSink, TcpSink, TestCa, UdpSink } from '@cordon/testkit';
+import type { Run, SessionOptions } from './case.ts';
+import { Deployment } from './deployment.ts';
+import { escaped } from './error.ts';
+
+const probeProgram = path.resolve(import.meta.dirname, '../../../native/probe/build/probe');
+
+/** The host name that the field's policy grants for GET of `/open/**`; everything else is denied. */
+export const grantedHost = 'granted.example';
+
+export interface FieldOptions {
+  /** Ends what runs, e.g. at Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Opens two ways on purpose, so that the judges have something to find. */
+  readonly planted: boolean;
+}
+
+interface Parts {
+  readonly options: FieldOptions;
+  readonly deployment: Deployment;
+  readonly outside: string;
+  readonly secret: string;
+  readonly victim: ChildProcess;
+  readonly tcp: TcpSink;
+  readonly tcp6: TcpSink;
+  readonly udp: UdpSink;
+  readonly granted: HttpSink;
+  readonly sockets: readonly Server[];
+}
+
+/**
+ * What an attack is aimed at, all outside the sandbox: a secret file, a folder to write to, servers that record what
+ * reaches them, Unix sockets, a process. Cases are judged by looking at these, not by what the attack says of itself.
+ */
+export class Field implements AsyncDisposable {
+  readonly deployment: Deployment;
+  readonly outside: string;
+  readonly secret: string;
+  readonly tcp: TcpSink;
+  readonly tcp6: TcpSink;
+  readonly udp: UdpSink;
+  readonly granted: HttpSink;
+  /** Promised layers that do not work here and that the sessions do without. */
+  readonly missing: readonly string[];
+  readonly #parts: Parts;
+  socketConnections = 0;
+
+  private constructor(parts: Parts, missing: readonly string[]) {
+    this.#parts = parts;
+    this.deployment = parts.deployment;
+    this.outside = parts.outside;
+    this.secret = parts.secret;
+    this.tcp = parts.tcp;
+    this.tcp6 = parts.tcp6;
+    this.udp = parts.udp;
+    this.granted = parts.granted;
+    this.missing = missing;
+    for (const server of parts.sockets) {
+      server.on('connection', (connection) => {
+        this.socketConnections++;
+        connection.destroy();
+      });
+    }
+  }
+
+  static async open(options: FieldOptions): Promise<Field> {
+    const ca = new TestCa('Cordon attack root');
+    const granted = await HttpSink.start({
+      tls: ca.issue([grantedHost]),
+      answer: () => ({ status: 200, body: 'granted' }),
+    });
+    const deployment = await Deployment.start(destinationsOf({ [grantedHost]: granted.port }, ca), options.signal);
+    const outside = mkdtempSync(path.join(tmpdir(), 'cf-'));
+    chmodSync(outside, 0o777); // whoever gets here may write: only the boundary keeps the attack out
+    const secret = `canary-${randomBytes(8).toString('hex')}`;
+    writeFileSync(path.join(outside, 'secret'), secret, { mode: 0o644 });
+    copyFileSync(probeProgram, path.join(deployment.workspace, 'probe'));
+    chmodSync(path.join(deployment.workspace, 'probe'), 0o755);
+    writeFileSync(path.join(deployment.workspace, 'kept'), 'kept\n');
+    const sockets = await Promise.all(
+      [
+        path.join(outside, 'daemon.sock'),
+        path.join(deployment.workspace, 'daemon.sock'), // the same daemon's second door, in the workspace
+        `\0${abstractName(outside)}`,
+      ].map(listening),
+    );
+    for (const folder of [outside, deployment.workspace]) chmodSync(path.join(folder, 'daemon.sock'), 0o777);
+    const parts: Parts = {
+      options,
+      deployment,
+      outside,
+      secret,
+      granted,
+      sockets,
+      victim: spawn('/bin/sleep', ['infinity'], { stdio: 'ignore' }),
+      tcp: await TcpSink.start(0, '127.0.0.1'),
+      tcp6: await TcpSink.start(0, '::1'),
+      udp: await UdpSink.start({}),
+    };
+    const missing = (await deployment.doctor()).filter(({ works }) => !works).map(({ name }) => name);
+    return new Field(parts, missing);
+  }
+
+  get abstractName(): string {
+    return abstractName(this.outside);
+  }
+
+  /** A process outside that must go on whatever is done inside. */
+  get victim(): number {
+    return this.#parts.victim.pid ?? 0;
+  }
+
+  /** Runs a script inside, with the field's grant, and reports what it said. */
+  attack(script: string, options: SessionOptions = {}): Promise<Run> {
+    return this.deployment.run(script, {
+      workspaceMode: 'proposal',
+      ...(this.#parts.options.planted ? { policy: planted(this.outside) } : {}),
+      ...(this.missing.includes('cgroups') ? { allowWeaker: ['cgroups'] } : {}),
+      ...options,
+      allow: [`${grantedHost}/open/**`, ...(options.allow ?? [])],
+    });
+  }
+
+  /** What holds for every case. @throws AttackError `escaped` */
+  judge(): void {
+    if (this.#parts.victim.exitCode !== null || this.#parts.victim.signalCode !== null)
+      throw escaped('a process outside was ended');
+    if (!this.untouched()) throw escaped('the folder outside was changed');
+    if (this.socketConnections > 0) throw escaped('a Unix socket of the host was reached');
+    if (this.tcp.connections + this.tcp6.connections > 0) throw escaped('a TCP server outside was reached');
+    if (this.udp.datagrams > 0) throw escaped('a UDP server outside was reached');
+  }
+
+  /** True when nothing of the outside folder was changed: no new file, and the secret as it was. */
+  untouched(): boolean {
+    return (
+      readdirSync(this.outside).sort().join() === 'daemon.sock,secret' &&
+      readFileSync(path.join(this.outside, 'secret'), 'utf8') === this.secret
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { sockets, victim } = this.#parts;
+    victim.kill('SIGKILL');
+    await Promise.all(sockets.map((server) => new Promise((resolve) => server.close(resolve))));
+    for (const sink of [this.tcp, this.tcp6, this.udp, this.granted]) await sink[Symbol.asyncDispose]();
+    rmSync(this.outside, { recursive: true, force: true });
+    await this.deployment[Symbol.asyncDispose]();
+  }
+}
+
+function abstractName(outside: string): string {
+  return `cordon-field-${path.basename(outside)}`;
+}
+
+function listening(name: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(name, () => resolve(server));
+  });
+}
+
+/** A policy that shows the secret's folder and grants more of the host than the cases expect. */
+function planted(outside: string): NonNullable<SessionRequest['policy']> {
+  return {
+    name: 'planted.yaml',
+    text: JSON.stringify({ version: 1, readOnly: [outside], grants: [{ allow: `${grantedHost}/closed` }] }),
+  };
+}
