@@ -134,6 +134,28 @@ describe('recovery', () => {
     expect(again.past('ses_0')).toEqual(past);
   });
 
+  it('believes no state file in which a single bit was turned', async () => {
+    const root = temporary();
+    const journal = await openTestJournal(root, { segmentBytes: 1500 });
+    for (let i = 0; i < 12; i++) await act(journal, `att_${i}`);
+    const past = journal.past('ses_a');
+    await journal.close();
+    const folder = join(journalsOf(root), 'gw');
+    const last = join(
+      folder,
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.state'))
+        .sort()
+        .at(-1) ?? '',
+    );
+    const whole = readFileSync(last);
+    const turned = Buffer.from(whole.toString().replace('"decisions":', '"decisionz":'));
+    expect(turned.equals(whole)).toBe(false);
+    writeFileSync(last, turned);
+    await using again = await openTestJournal(root);
+    expect(again.past('ses_a')).toEqual(past);
+  });
+
   it('drops an entry whose body did not reach the disk, and cuts a half body', async () => {
     const root = temporary();
     await unsynced(root);

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Entry } from '@cordon/protocol';
 import { textOf } from '../entry.ts';
 import { noLeaf } from '../leaf.ts';
@@ -61,19 +62,23 @@ export class JournalState {
     this.#closed = new Set();
   }
 
+  /** The digest of the rest in its first line: a turned bit would give a session another number than its entries have. */
   toText(): string {
-    return JSON.stringify({
-      v: 'state/1',
+    const text = JSON.stringify({
+      v: 'state/2',
       wseq: this.wseq,
       leaf: this.leaf,
       sessions: [...this.sessions],
       starts: [...this.starts],
       closed: [...this.#closed, ...this.#forgettable],
     });
+    return `${hash('sha256', text)}\n${text}`;
   }
 
   /** Null when the text is not such a state for a segment that starts at `first`; the caller then reads every segment. */
-  static from(text: string, first: number): JournalState | null {
+  static from(written: string, first: number): JournalState | null {
+    const [digest, text = ''] = written.split('\n', 2);
+    if (digest !== hash('sha256', text)) return null;
     try {
       const value = JSON.parse(text) as {
         v: string;
@@ -83,7 +88,7 @@ export class JournalState {
         starts: string[];
         closed: string[];
       };
-      if (value.v !== 'state/1' || value.wseq !== first - 1) return null;
+      if (value.v !== 'state/2' || value.wseq !== first - 1) return null;
       const state = new JournalState();
       state.wseq = value.wseq;
       state.leaf = value.leaf;
