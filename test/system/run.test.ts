@@ -134,6 +134,24 @@ describe.each([
     expect(run.status).toBe(0);
   });
 
+  it('passes line ends to the operator’s terminal as they left the agent’s, and gives the terminal back as it was', async () => {
+    const command = [
+      'run',
+      '--quiet',
+      ...weaker,
+      '--',
+      '/bin/sh',
+      '-c',
+      `'printf "one\ntwo\n"; stty raw; printf "x\ny"'`,
+    ];
+    const run = await deployment.onTerminal(`CORDON ${command.join(' ')}; stty -a`);
+    // The agent's own terminal adds one carriage return, none where the agent switched that off, and ours adds none.
+    expect(run.stdout).toContain('one\r\ntwo\r\n');
+    expect(run.stdout).toContain('x\ny');
+    expect(run.stdout).not.toContain('\r\r\n');
+    expect(run.stdout).toMatch(/[^-]onlcr/);
+  });
+
   it('says what is wrong with a call, and the way out', async () => {
     const missing = await deployment.cordon(['run', ...weaker, '--', 'no-such-program']);
     expect(missing.status).toBe(78);
