@@ -1,26 +1,19 @@
-import type { EntryDraft } from '@cordon/ledger';
-import { createPermit, type Facts, tierOf, transportFor } from '@cordon/policy';
-import { createId, type DurabilityTier, type Intent, type Recorded } from '@cordon/protocol';
+import { transportFor } from '@cordon/policy';
+import type { Intent } from '@cordon/protocol';
 import { planSecrets, type SecretPlan, type SecretRefusal } from '@cordon/secrets';
-import { type Ask, factsOf, type Road } from './ask.ts';
+import type { Ask, Road } from './ask.ts';
 import type { InForce } from './control/policies.ts';
-import { decide } from './decide.ts';
 import { effect } from './effect.ts';
-import { GatewayError } from './error.ts';
-import { codeOf } from './failure.ts';
 import { toIntent } from './http/adapter.ts';
 import { type Body, readBody } from './http/body.ts';
 import type { HeaderPairs } from './http/head.ts';
 import { forwardedHeaders } from './http/headers.ts';
 import { readPayload } from './http/payload.ts';
 import { readTarget } from './http/target.ts';
-import { decisionEntry, faultEntry, startEntry } from './record.ts';
+import { judge } from './judge.ts';
 import { answerProblem } from './refuse/answer.ts';
-import { deniedProblem, requestLineOf } from './refuse/denied.ts';
 import { isRefusal, type Refusal, refuse } from './refuse/refusal.ts';
 import { Holding } from './session/held.ts';
-import type { Session } from './session/session.ts';
-import type { Denied, Verdict } from './verdict.ts';
 
 /**
  * The one road from bytes to an effect. Every step takes what the one before returned, so none can be left out:
@@ -40,25 +33,13 @@ export async function travel(road: Road, ask: Ask): Promise<Refusal | null> {
   const read = readIntent(ask, policy, headers, body);
   if (isRefusal(read)) return read;
   const { intent, plan } = read;
-  const facts = factsOf(road, ask.session, intent, createId('attempt', road.clock, road.random));
-  const asked = road.clock.monotonic();
-  const verdict = decide({
-    ...road,
-    session: ask.session,
-    snapshot,
-    intent,
-    facts,
-    plan,
-    slow: (ms) => slow(road, ask, facts.attempt, ms),
-  });
-  const micros = Math.round((road.clock.monotonic() - asked) * 1000);
-  const recorded = await record(road, ask, { verdict, facts, body, micros });
-  if (verdict.outcome !== 'allow') {
-    answerDenied(ask, verdict, facts.attempt);
+  const judged = await judge(road, ask, { snapshot, intent, plan, payload: body.bytes });
+  if (judged.outcome === 'deny') {
+    const { retryAfterSeconds } = judged.denied;
+    answerProblem(ask.response, judged.problem, { close: false, retryAfterSeconds, method: ask.head.method });
     return null;
   }
-  const permit = createPermit(verdict.allow, recorded, road.minter);
-  await effect(road, ask, permit, { snapshot, plan: verdict.plan, body });
+  await effect(road, ask, judged.permit, { snapshot, plan: judged.plan, body });
   return null;
 }
 
@@ -93,67 +74,6 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** Everything that a decision was asked with, until it is recorded. */
-interface Made {
-  readonly verdict: Verdict;
-  readonly facts: Facts;
-  readonly body: Body;
-  readonly micros: number;
-}
-
-/** INVARIANT (I1): nothing follows an allow before this has returned; a journal that refuses means no. */
-async function record(road: Road, ask: Ask, made: Made): Promise<Recorded> {
-  const { session } = ask;
-  const { verdict, facts } = made;
-  const before = session.attempts.last;
-  const numbered = session.attempts.take(facts.attempt, facts.intent, facts.at, ask.channel);
-  const drafts: EntryDraft[] = [decisionEntry(numbered, verdict, made.micros)];
-  if (verdict.outcome === 'allow') drafts.push(startEntry(verdict.allow, facts.attempt, made.body.bytes));
-  try {
-    const { tier, lease } = tierFor(verdict, session);
-    const [recorded] = await road.journal.appendTogether(drafts, tier);
-    if (recorded === undefined) throw new GatewayError('journal-failed', 'the journal returned no record');
-    if (lease !== null) session.leased.add(lease);
-    return recorded;
-  } catch (cause: unknown) {
-    session.attempts.rollback(numbered, before);
-    throw new GatewayError('journal-failed', 'the decision could not be recorded', { cause });
-  }
-}
-
-/** Beside policy's own rule: the first lease of a secret towards a destination waits for the disk. */
-function tierFor(verdict: Verdict, session: Session): { readonly tier: DurabilityTier; readonly lease: string | null } {
-  if (verdict.outcome !== 'allow') return { tier: 'os', lease: null };
-  const { allow, plan } = verdict;
-  if (plan.uses.length === 0) return { tier: tierOf(allow), lease: null };
-  const lease = `${allow.intent.resource} ${plan.uses.map((use) => use.name).join(' ')}`;
-  return session.leased.has(lease) ? { tier: tierOf(allow), lease: null } : { tier: 'disk', lease };
-}
-
-function answerDenied(ask: Ask, denied: Denied, attempt: string): void {
-  const problem = deniedProblem(denied, attempt);
-  ask.session.denials.add({
-    at: denied.facts.at,
-    code: denied.code,
-    attempt,
-    intent: denied.record.intent,
-    request: requestLineOf(denied.intent),
-    detail: problem.detail,
-    next_steps: problem.next_steps,
-  });
-  const { retryAfterSeconds } = denied;
-  answerProblem(ask.response, problem, { close: false, retryAfterSeconds, method: ask.head.method });
-}
-
-function slow(road: Road, ask: Ask, attempt: string, ms: number): void {
-  const detail = `a decision took ${Math.round(ms)} ms`;
-  road.report('warn', 'slow-decision', detail);
-  const fault = { code: 'slow-decision', detail, channel: ask.channel, attempt, suppressed: 0 };
-  road.journal.append(faultEntry(ask.session.id, fault), 'os').catch((error: unknown) => {
-    road.report('error', codeOf(error), 'a slow decision could not be recorded');
-  });
 }
 
 /** The control plane has not said what this session may do, or is gone: nothing is decided on a guess. */

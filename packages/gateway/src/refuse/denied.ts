@@ -12,6 +12,7 @@ function requestLine(method: string, origin: string, path: string): string {
 }
 
 export function requestLineOf(intent: Intent): string {
+  if (intent.action === 'http.tunnel') return quote(intent.resource, limits.quotedCharsMax);
   const args = intent.args as HttpRequestArgs;
   return requestLine(args.method, intent.resource.replace(/^(https:.*):443$|^(http:.*):80$/, '$1$2'), args.path);
 }
@@ -23,7 +24,7 @@ export function deniedProblem(denied: Denied, attempt: string): Problem {
     type: problemType(denied.code),
     title: denied.status === 429 ? 'Over the rate of the grant' : 'Denied by policy',
     status: denied.status,
-    detail: `${line} was not sent: ${denied.detail}`,
+    detail: `${line} was not ${denied.intent.action === 'http.tunnel' ? 'opened' : 'sent'}: ${denied.detail}`,
     code: denied.code,
     intent: denied.record.intent,
     attempt,

@@ -1,0 +1,109 @@
+import type { EntryDraft } from '@cordon/ledger';
+import { createPermit, type Permit, type PolicySnapshot, tierOf } from '@cordon/policy';
+import { createId, type DurabilityTier, type Intent, type Problem, type Recorded } from '@cordon/protocol';
+import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
+import { factsOf, type Road } from './ask.ts';
+import { decide } from './decide.ts';
+import { GatewayError } from './error.ts';
+import { codeOf } from './failure.ts';
+import { decisionEntry, faultEntry, startEntry } from './record.ts';
+import { deniedProblem, requestLineOf } from './refuse/denied.ts';
+import type { Session } from './session/session.ts';
+import type { Denied, Verdict } from './verdict.ts';
+
+/** Who asks, and over which connection. */
+export interface Asker {
+  readonly session: Session;
+  readonly channel: string;
+}
+
+export interface Asked {
+  readonly snapshot: PolicySnapshot;
+  readonly intent: Intent;
+  readonly plan: SecretPlan | SecretRefusal;
+  /** Kept beside the record while it is small. */
+  readonly payload: Buffer | null;
+}
+
+export type Judged =
+  | { readonly outcome: 'allow'; readonly permit: Permit; readonly plan: SecretPlan }
+  | { readonly outcome: 'deny'; readonly denied: Denied; readonly problem: Problem };
+
+/** For what carries no credential: a tunnel, or a message of a WebSocket. */
+export const noSecrets: SecretPlan = { refused: false, uses: [], headers: [] };
+
+/**
+ * From an intent to a permit, for whatever leaves: facts, decision, record, permit, in this order and no other.
+ * INVARIANT (I1): no permit without a recorded allow; a journal that refuses means no.
+ * @throws GatewayError `journal-failed`; PolicyError of `createPermit`
+ */
+export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Judged> {
+  const { session } = asker;
+  const { snapshot, intent, plan } = asked;
+  const facts = factsOf(road, session, intent, createId('attempt', road.clock, road.random));
+  const { attempt } = facts;
+  const before = road.clock.monotonic();
+  const tellSlow = (ms: number): void => slow(road, asker, attempt, ms);
+  const verdict = decide({ ...road, session, snapshot, intent, facts, plan, slow: tellSlow });
+  const micros = Math.round((road.clock.monotonic() - before) * 1000);
+  const recorded = await record(road, asker, { verdict, attempt, at: facts.at, intent: facts.intent, micros, asked });
+  if (verdict.outcome === 'allow') {
+    return { outcome: 'allow', permit: createPermit(verdict.allow, recorded, road.minter), plan: verdict.plan };
+  }
+  const problem = deniedProblem(verdict, attempt);
+  session.denials.add({
+    at: facts.at,
+    code: verdict.code,
+    attempt,
+    intent: facts.intent,
+    request: requestLineOf(intent),
+    detail: problem.detail,
+    next_steps: problem.next_steps,
+  });
+  return { outcome: 'deny', denied: verdict, problem };
+}
+
+interface Made {
+  readonly verdict: Verdict;
+  readonly attempt: string;
+  readonly at: string;
+  readonly intent: string;
+  readonly micros: number;
+  readonly asked: Asked;
+}
+
+async function record(road: Road, { session, channel }: Asker, made: Made): Promise<Recorded> {
+  const { verdict } = made;
+  const before = session.attempts.last;
+  const numbered = session.attempts.take(made.attempt, made.intent, made.at, channel);
+  const drafts: EntryDraft[] = [decisionEntry(numbered, verdict, made.micros)];
+  if (verdict.outcome === 'allow') drafts.push(startEntry(verdict.allow, made.attempt, made.asked.payload));
+  try {
+    const { tier, lease } = tierFor(verdict, session);
+    const [recorded] = await road.journal.appendTogether(drafts, tier);
+    if (recorded === undefined) throw new GatewayError('journal-failed', 'the journal returned no record');
+    if (lease !== null) session.leased.add(lease);
+    return recorded;
+  } catch (cause: unknown) {
+    session.attempts.rollback(numbered, before);
+    throw new GatewayError('journal-failed', 'the decision could not be recorded', { cause });
+  }
+}
+
+/** Beside policy's own rule: the first lease of a secret towards a destination waits for the disk. */
+function tierFor(verdict: Verdict, session: Session): { readonly tier: DurabilityTier; readonly lease: string | null } {
+  if (verdict.outcome !== 'allow') return { tier: 'os', lease: null };
+  const { allow, plan } = verdict;
+  if (plan.uses.length === 0) return { tier: tierOf(allow), lease: null };
+  const lease = `${allow.intent.resource} ${plan.uses.map((use) => use.name).join(' ')}`;
+  return session.leased.has(lease) ? { tier: tierOf(allow), lease: null } : { tier: 'disk', lease };
+}
+
+function slow(road: Road, { session, channel }: Asker, attempt: string, ms: number): void {
+  const detail = `a decision took ${Math.round(ms)} ms`;
+  road.report('warn', 'slow-decision', detail);
+  const fault = { code: 'slow-decision', detail, channel, attempt, suppressed: 0 };
+  road.journal.append(faultEntry(session.id, fault), 'os').catch((error: unknown) => {
+    road.report('error', codeOf(error), 'a slow decision could not be recorded');
+  });
+}
