@@ -28,6 +28,7 @@ export class Outside implements AsyncDisposable {
       {
         'api.anthropic.com': model.port,
         'api.openai.com': model.port,
+        'generativelanguage.googleapis.com': model.port,
         'docs.example.com': granted.port,
         'evil.example.com': forbidden.port,
       },
@@ -37,7 +38,13 @@ export class Outside implements AsyncDisposable {
 
   static async start(script: Script): Promise<Outside> {
     const ca = new TestCa();
-    const tls = ca.issue(['api.anthropic.com', 'api.openai.com', 'docs.example.com', 'evil.example.com']);
+    const tls = ca.issue([
+      'api.anthropic.com',
+      'api.openai.com',
+      'generativelanguage.googleapis.com',
+      'docs.example.com',
+      'evil.example.com',
+    ]);
     const model = await ScriptedModel.start({ script, keys: [modelKey], tls });
     const granted = await HttpSink.start({ tls, answer: () => ({ status: 200, body: 'the granted page\n' }) });
     const forbidden = await HttpSink.start({ tls });

@@ -11,9 +11,9 @@ export interface AgentUnderTest {
   readonly program: string;
   readonly args: readonly string[];
   /** The provider that its profile uses, and the secret bound there. */
-  readonly provider: 'api.anthropic.com' | 'api.openai.com';
-  readonly secret: 'anthropic' | 'openai';
-  readonly format: 'anthropic' | 'chat' | 'responses';
+  readonly provider: 'api.anthropic.com' | 'api.openai.com' | 'generativelanguage.googleapis.com';
+  readonly secret: 'anthropic' | 'openai' | 'google';
+  readonly format: 'anthropic' | 'chat' | 'responses' | 'gemini';
 }
 
 const task = 'Do the task.';
@@ -60,6 +60,16 @@ export const agents: readonly AgentUnderTest[] = [
     provider: 'api.openai.com',
     secret: 'openai',
     format: 'chat',
+  },
+  {
+    name: 'Gemini CLI',
+    profile: 'gemini',
+    lock: pinned,
+    program: 'node_modules/.bin/gemini',
+    args: ['--prompt', task, '--approval-mode', 'yolo', '--model', 'gemini-2.5-flash'],
+    provider: 'generativelanguage.googleapis.com',
+    secret: 'google',
+    format: 'gemini',
   },
   {
     name: 'pi',

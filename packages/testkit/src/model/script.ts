@@ -31,7 +31,7 @@ export type Script = readonly Turn[];
 
 /** What the harness asked, whatever its wire format. */
 export interface Ask {
-  readonly format: 'anthropic' | 'chat' | 'responses';
+  readonly format: 'anthropic' | 'chat' | 'responses' | 'gemini';
   readonly model: string;
   readonly stream: boolean;
   readonly tools: readonly OfferedTool[];

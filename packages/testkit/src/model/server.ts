@@ -7,13 +7,14 @@ import { closeServer, listenOnLoopback } from '../listen.ts';
 import type { IssuedCertificate } from '../tls/ca.ts';
 import { messageEvents, messageOf, readMessages } from './anthropic.ts';
 import { completionEvents, completionOf, readChat } from './chat.ts';
+import { generatedEvents, generatedOf, generatePath, readGenerate } from './gemini.ts';
 import { readResponses, responseEvents, responseOf } from './responses.ts';
 import { type Answer, type Ask, answerTo, type Script } from './script.ts';
 import { toWire, type WireEvent } from './wire.ts';
 
 export interface ScriptedModelOptions {
   readonly script: Script;
-  /** Keys that are accepted, in `x-api-key` or as a Bearer token; without one the answer is 401, as a provider's. `null`: any. */
+  /** Keys that are accepted, in `x-api-key`, `x-goog-api-key` or as a Bearer token; without one the answer is 401, as a provider's. `null`: any. */
   readonly keys: readonly string[] | null;
   /** With a certificate the server speaks TLS, else plain http. */
   readonly tls?: IssuedCertificate;
@@ -24,12 +25,12 @@ export interface ModelRecord extends HttpRecord {
   readonly status: number;
   /** What the request asked for, `null` for paths and bodies that are no model call. */
   readonly ask: Ask | null;
-  /** The key as it arrived: `x-api-key`, else the Bearer token, else empty. */
+  /** The key as it arrived: `x-api-key`, else `x-goog-api-key`, else the Bearer token, else empty. */
   readonly key: string;
 }
 
 interface WireFormat {
-  readonly read: (body: unknown) => Ask;
+  readonly read: (body: unknown, path: string) => Ask;
   readonly whole: (ask: Ask, answer: Answer, id: string) => Record<string, unknown>;
   readonly events: (ask: Ask, answer: Answer, id: string) => WireEvent[];
 }
@@ -39,10 +40,11 @@ const formats: ReadonlyMap<string, WireFormat> = new Map([
   ['/v1/chat/completions', { read: readChat, whole: completionOf, events: completionEvents }],
   ['/v1/responses', { read: readResponses, whole: responseOf, events: responseEvents }],
 ]);
+const gemini: WireFormat = { read: readGenerate, whole: generatedOf, events: generatedEvents };
 
 /**
- * A model provider that plays a script, in three wire formats at once, as `api.anthropic.com` and `api.openai.com`
- * would. It decides nothing about the harness: what the agent did is judged by what reached this and other servers.
+ * A model provider that plays a script, in four wire formats at once, as `api.anthropic.com`, `api.openai.com` and
+ * `generativelanguage.googleapis.com` would. It decides nothing about the harness: what the agent did is judged by what reached this and other servers.
  */
 export class ScriptedModel {
   readonly #server: Server;
@@ -96,7 +98,11 @@ export class ScriptedModel {
       answerJson(response, 413, failure('request_too_large', 'request over the cap'));
       return;
     }
-    const key = record.headers['x-api-key'] ?? /^Bearer (.*)$/.exec(record.headers['authorization'] ?? '')?.[1] ?? '';
+    const key =
+      record.headers['x-api-key'] ??
+      record.headers['x-goog-api-key'] ??
+      /^Bearer (.*)$/.exec(record.headers['authorization'] ?? '')?.[1] ??
+      '';
     const accepted = this.#options.keys === null || this.#options.keys.includes(key);
     const [ask, status] = accepted ? this.#answer(record, response) : [null, 401];
     if (!accepted) answerJson(response, 401, failure('authentication_error', 'invalid x-api-key'));
@@ -105,20 +111,23 @@ export class ScriptedModel {
 
   #answer(record: HttpRecord, response: ServerResponse): [Ask | null, number] {
     const path = record.target.split('?')[0] ?? '';
-    const format = formats.get(path);
+    const format = formats.get(path) ?? (generatePath.test(path) ? gemini : undefined);
     if (record.method === 'POST' && format !== undefined) {
       this.#answers += 1;
-      const ask = format.read(parsed(record.body));
+      const ask = format.read(parsed(record.body), path);
       return [ask, this.#play(format, ask, response)];
     }
     switch (`${record.method} ${path}`) {
       case 'POST /v1/messages/count_tokens':
         return [null, answerJson(response, 200, { input_tokens: 100 })];
       case 'GET /v1/models':
+      case 'GET /v1beta/models':
         return [null, answerJson(response, 200, { object: 'list', data: [], has_more: false, models: [] })];
       case 'HEAD /':
         return [null, answerJson(response, 200, {})];
       default:
+        if (record.method === 'POST' && path.startsWith('/v1beta/models/') && path.endsWith(':countTokens'))
+          return [null, answerJson(response, 200, { totalTokens: 100 })];
         return [
           null,
           answerJson(response, 404, failure('not_found_error', `no such endpoint: ${record.method} ${path}`)),
@@ -155,7 +164,7 @@ function parsed(body: Buffer): unknown {
   }
 }
 
-/** Both providers' error forms at once; each client reads the members it knows. */
+/** The providers' error forms at once; each client reads the members it knows. */
 function failure(type: string, message: string): Record<string, unknown> {
   return { type: 'error', error: { type, message, code: type, param: null } };
 }

@@ -2,7 +2,7 @@ import { TestkitError } from '../error.ts';
 import type { OfferedTool, ScriptedCall, Step } from './script.ts';
 
 /**
- * What a script wants done, in each known harness' own words: Claude Code, Codex, OpenCode, pi. The first tool of the
+ * What a script wants done, in each known harness' own words: Claude Code, Codex, OpenCode, Gemini CLI, pi. The first tool of the
  * list that is offered is used, so a harness that renames its tools fails loudly here and not by doing nothing.
  */
 type Dialect = readonly (readonly [name: string, (tool: OfferedTool) => ScriptedCall['input']])[];
@@ -16,6 +16,7 @@ export function runCommand(command: string): Step {
     ['exec', () => codeMode('exec_command', { cmd: command, yield_time_ms: 30_000 }, '.output')],
     ['shell_command', () => ({ command, timeout_ms: 30_000 })],
     ['shell', () => ({ command: ['bash', '-lc', command], timeout_ms: 30_000 })],
+    ['run_shell_command', () => ({ command, description: 'Scripted command' })],
   ]);
 }
 
@@ -23,6 +24,7 @@ export function runCommand(command: string): Step {
 export function createFile(path: string, content: string): Step {
   return choose('create a file', [
     ['Write', () => ({ file_path: path, content })],
+    ['write_file', () => ({ file_path: path, content })],
     ['write', (tool) => (takes(tool, 'filePath') ? { filePath: path, content } : { path, content })],
     ['apply_patch', (tool) => patch(tool, `*** Add File: ${path}\n${prefixed('+', content)}`)],
     ['exec', () => codeMode('apply_patch', patchText(`*** Add File: ${path}\n${prefixed('+', content)}`), '')],
@@ -33,6 +35,7 @@ export function createFile(path: string, content: string): Step {
 export function readFile(path: string): Step {
   return choose('read a file', [
     ['Read', () => ({ file_path: path })],
+    ['read_file', () => ({ file_path: path })],
     ['read', (tool) => (takes(tool, 'filePath') ? { filePath: path } : { path })],
     ['exec_command', () => ({ cmd: `cat '${path}'` })],
     ['exec', () => codeMode('exec_command', { cmd: `cat '${path}'` }, '.output')],
@@ -45,6 +48,10 @@ export function readFile(path: string): Step {
 export function editFile(path: string, before: string, after: string): Step {
   return choose('edit a file', [
     ['Edit', () => ({ file_path: path, old_string: before, new_string: after })],
+    [
+      'replace',
+      () => ({ file_path: path, old_string: before, new_string: after, instruction: `Replace ${before} by ${after}.` }),
+    ],
     [
       'edit',
       (tool) => {
