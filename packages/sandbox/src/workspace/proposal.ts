@@ -1,7 +1,7 @@
 import type { ChangeKind } from '@cordon/protocol';
 import type { Beneath } from './beneath.ts';
 import { type HostObject, listHost, lookUpHost, summarizeLink } from './host.ts';
-import { comparePaths, isBelow, parentOf, type RawPath } from './path.ts';
+import { comparePaths, isBelow, parentOf, type RawPath, splitPath } from './path.ts';
 import { isGitTrap, isProtectedPath } from './protected.ts';
 import { checkTarget } from './symlink.ts';
 import type { TreeEntry } from './tree.ts';
@@ -142,6 +142,8 @@ class Planner {
     if (entry.redirect) return 'an overlay redirect: its content is not what it seems';
     if (entry.unreadable) return 'it could not be read';
     if (entry.notEntered) return 'nested too deeply, or another file system';
+    // Staged content has such names; one of the agent's would stop every later apply, or be cleared away as ours.
+    if (splitPath(entry.path).some((name) => name.startsWith('.cordon-'))) return 'a name that Cordon uses itself';
     if (entry.type === 'folder') return null;
     if (entry.type === 'symlink') return checkTarget(entry.path, entry.target, this.#facts.workspacePath);
     if (entry.type !== 'file') return `a special file (${entry.type})`;

@@ -123,6 +123,16 @@ describe('reading a proposal', () => {
     expect(readFileSync(join(f.workspace, 'other'), 'utf8')).toBe('2\n');
   });
 
+  test('a name of staged content is refused, so that it can stop no later apply', async () => {
+    using f = new Fixture({ other: '1' });
+    f.agent('echo x > .cordon-ses_test-0; mkdir d; echo y > d/.cordon-ses_test-1; echo 2 > other');
+    const { applied, refused } = await f.apply();
+    expect(applied).toEqual(['other', 'd']);
+    expect(refused.map((one) => one.path).sort()).toEqual(['.cordon-ses_test-0', 'd/.cordon-ses_test-1']);
+    f.agent('echo 3 > other');
+    expect((await f.apply()).applied).toEqual(['other']);
+  });
+
   test('symlinks that stay inside are applied, by a real path and by climbing first', async () => {
     using f = new Fixture({ 'a/b/c': '1', top: '2' });
     f.agent(`ln -s c a/b/near; ln -s ../../top a/b/up; ln -s '${f.workspace}/top' abs`);
