@@ -1,0 +1,61 @@
+import type { Clock } from '@cordon/protocol';
+import type { GatewayLimits } from './limits.ts';
+
+/** How much this process bears at this moment; measured by the composition root. */
+export interface Load {
+  /** Resident bytes, and how many the process may have: its cgroup's limit, else what the host has. */
+  readonly memoryBytes: number;
+  readonly memoryBytesMax: number;
+  /** p99 of how late the event loop was since it was measured last. */
+  readonly delayMs: number;
+}
+
+/** What is refused meanwhile. Sessions that run are the last to feel it, and a stop never does. */
+export type Shed = 'nothing' | 'sessions' | 'requests';
+
+/**
+ * Refuses work before the process is too full or too late to refuse anything: new sessions at once, new requests when
+ * that did not help. What is under way goes on. A measure that is no number counts as too much (I3).
+ */
+export class Shedding {
+  readonly #measure: () => Load;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #limits: GatewayLimits;
+  #lateSinceMs: number | null = null;
+  #shedSinceMs: number | null = null;
+  #shed: Shed = 'nothing';
+
+  constructor(measure: () => Load, clock: Pick<Clock, 'monotonic'>, limits: GatewayLimits) {
+    this.#measure = measure;
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  get shed(): Shed {
+    return this.#shed;
+  }
+
+  /** Measures anew; called once each `sweepMs`. True: what is refused has changed. */
+  look(): boolean {
+    const before = this.#shed;
+    const now = this.#clock.monotonic();
+    if (!this.#isOver(now)) {
+      this.#shedSinceMs = null;
+      this.#shed = 'nothing';
+      return before !== this.#shed;
+    }
+    this.#shedSinceMs ??= now;
+    this.#shed = now - this.#shedSinceMs >= this.#limits.shedRequestsAfterMs ? 'requests' : 'sessions';
+    return before !== this.#shed;
+  }
+
+  /** Memory counts at once; one late turn of the loop does not, a loop that stays late does. */
+  #isOver(now: number): boolean {
+    const { memoryBytes, memoryBytesMax, delayMs } = this.#measure();
+    const inTime = delayMs <= this.#limits.shedDelayMs;
+    this.#lateSinceMs = inTime ? null : (this.#lateSinceMs ?? now);
+    const late = this.#lateSinceMs !== null && now - this.#lateSinceMs >= this.#limits.shedDelayForMs;
+    const room = memoryBytes <= (memoryBytesMax * this.#limits.shedMemoryPercent) / 100;
+    return late || !room;
+  }
+}

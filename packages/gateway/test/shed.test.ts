@@ -1,0 +1,100 @@
+import { FakeClock } from '@cordon/testkit';
+import { describe, expect, it } from 'vitest';
+import { limits } from '../src/limits.ts';
+import { type Load, Shedding } from '../src/shed.ts';
+import { RawClient } from './client.ts';
+import { Rig } from './rig.ts';
+
+const calm: Load = { memoryBytes: 70, memoryBytesMax: 100, delayMs: limits.shedDelayMs };
+const full: Load = { ...calm, memoryBytes: 71 };
+const late: Load = { ...calm, delayMs: limits.shedDelayMs + 1 };
+
+/** One look a second at these measures; what was refused after each. */
+function seen(loads: readonly Load[]): string[] {
+  const clock = new FakeClock();
+  let load = calm;
+  const shedding = new Shedding(() => load, clock, limits);
+  return loads.map((each) => {
+    load = each;
+    shedding.look();
+    clock.advance(1_000);
+    return shedding.shed;
+  });
+}
+
+describe('shedding', () => {
+  it('nothing up to the limits themselves', () => {
+    expect(seen(Array.from({ length: 30 }, () => calm))).toEqual(Array.from({ length: 30 }, () => 'nothing'));
+  });
+
+  it('memory: new sessions at once, requests 5 s later, nothing as soon as there is room', () => {
+    const six = Array.from({ length: 6 }, () => full);
+    expect(seen([calm, ...six, calm, full])).toEqual([
+      'nothing',
+      ...Array.from({ length: 5 }, () => 'sessions'),
+      'requests',
+      'nothing',
+      'sessions',
+    ]);
+  });
+
+  it('delay: only one that lasts 5 s, then as memory', () => {
+    expect(seen([late, late, late, late, calm, late])).toEqual(Array.from({ length: 6 }, () => 'nothing'));
+    expect(seen(Array.from({ length: 11 }, () => late))).toEqual([
+      ...Array.from({ length: 5 }, () => 'nothing'),
+      ...Array.from({ length: 5 }, () => 'sessions'),
+      'requests',
+    ]);
+  });
+
+  it('a measure that is no number is too much', () => {
+    expect(seen([{ ...calm, memoryBytes: Number.NaN }])).toEqual(['sessions']);
+    expect(seen([{ ...calm, memoryBytesMax: Number.NaN }])).toEqual(['sessions']);
+    expect(seen(Array.from({ length: 6 }, () => ({ ...calm, delayMs: Number.NaN }))).at(-1)).toBe('sessions');
+  });
+
+  it('says when it changes, and only then', () => {
+    let load = calm;
+    const shedding = new Shedding(() => load, new FakeClock(), limits);
+    expect(shedding.look()).toBe(false);
+    load = full;
+    expect([shedding.look(), shedding.look()]).toEqual([true, false]);
+    load = calm;
+    expect([shedding.look(), shedding.look()]).toEqual([true, false]);
+  });
+});
+
+describe('a gateway that is full', () => {
+  const line = 'GET http://cordon.internal/ HTTP/1.1\r\nHost: cordon.internal\r\n\r\n';
+
+  it('takes no new session, then no request, keeps what is under way, and recovers', async () => {
+    let load = calm;
+    await using rig = await Rig.start({ load: () => load, limits: { sweepMs: 10, shedRequestsAfterMs: 300 } });
+    using open = await RawClient.to(rig.ports.proxy);
+    expect((await open.ask(line)).status).toBe(200);
+    load = full;
+    await rig.until(() =>
+      rig.reports.some(({ code, message }) => code === 'overloaded' && message.includes('sessions')),
+    );
+    const served = rig.sent.length;
+    await rig.serve('ses_01arz3ndektsv4rrffq69g5fb1');
+    await rig.until(
+      () => rig.reports.filter(({ level, code }) => level === 'error' && code === 'overloaded').length === 3,
+    );
+    expect(rig.sent.length).toBe(served);
+    await rig.until(() =>
+      rig.reports.some(({ code, message }) => code === 'overloaded' && message.includes('requests')),
+    );
+    const refused = await open.ask(line);
+    expect(refused).toMatchObject({ status: 503, json: { code: 'overloaded' } });
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect((await rig.entriesOf('fault')).at(-1)?.data['code']).toBe('overloaded');
+    load = calm;
+    await rig.until(() => rig.reports.at(-1)?.message.includes('nothing') === true);
+    using again = await RawClient.to(rig.ports.proxy);
+    // The ports of the session that was refused are gone with it.
+    expect(again.ended).toBe(false);
+    await rig.serve('ses_01arz3ndektsv4rrffq69g5fb2');
+    await rig.until(() => rig.sent.length > served);
+  });
+});
