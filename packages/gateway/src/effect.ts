@@ -50,12 +50,16 @@ export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepare
     checkPolicy(road, session, permit, made);
     const sending = perform(checkStop(permit, session, road.right), means);
     outcome.sent(permit.payload.bytes);
+    session.traffic.out += permit.payload.bytes;
     const answer = await sending;
     outcome.answered(answer);
     checkPolicy(road, session, permit, made, answer);
     using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), signal);
     const firstByte = (): void => outcome.firstByte();
-    const received = (bytes: number): void => outcome.received(bytes);
+    const received = (bytes: number): void => {
+      outcome.received(bytes);
+      session.traffic.in += bytes;
+    };
     const { method } = ask.head;
     const { limits } = road;
     outcome.relayed(
@@ -77,7 +81,13 @@ export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepare
  * Policy that came while we waited for a name, a secret or the server is asked before the next step: no longer than
  * one generation is a decision good for (I4). @throws GatewayError `no-longer-permitted`
  */
-function checkPolicy(road: Road, session: Session, permit: Permit, made: Prepared, answer?: UpstreamAnswer): void {
+export function checkPolicy(
+  road: Road,
+  session: Session,
+  permit: Permit,
+  made: Pick<Prepared, 'snapshot'>,
+  answer?: UpstreamAnswer,
+): void {
   if (session.stopped || road.policyOf(session.id)?.snapshot === made.snapshot) return;
   if (isPermitted(road, session, permit)) return;
   answer?.body.destroy();
@@ -85,7 +95,7 @@ function checkPolicy(road: Road, session: Session, permit: Permit, made: Prepare
 }
 
 /** A stream outlives its decision: would the policy of now give it again? */
-function isPermitted(road: Road, session: Session, permit: Permit): boolean {
+export function isPermitted(road: Road, session: Session, permit: Permit): boolean {
   const policy = road.policyOf(session.id);
   if (policy === null) return false;
   const { snapshot } = policy;
@@ -93,7 +103,7 @@ function isPermitted(road: Road, session: Session, permit: Permit): boolean {
   return authorize(snapshot, snapshot.principal, permit.intent, facts, noApproval).outcome === 'allow';
 }
 
-function answerFailure(ask: Ask, permit: Permit, outcome: Outcome, failure: Failure): void {
+export function answerFailure(ask: Ask, permit: Permit, outcome: Outcome, failure: Failure): void {
   outcome.failed(failure.code);
   const { response } = ask;
   // Half an answer must not look like a whole one.

@@ -6,6 +6,7 @@ import {
   type ChannelStream,
   type Clock,
   type GatewayMethods,
+  type GatewayTraffic,
   type GatewayUplink,
   type Handlers,
   type Random,
@@ -224,9 +225,11 @@ export class Gateway implements AsyncDisposable {
       case 'capture':
         if (family === 6) names.hasV6 = true;
         return open((socket) => this.#service.acceptCaptured(session, names, socket));
-      case 'tcp':
-        // Nothing serves it yet: a reset says so at once.
-        return open((socket) => socket.resetAndDestroy());
+      case 'tcp': {
+        const { grant } = message;
+        if (grant === undefined) throw new GatewayError('message-malformed', 'a tcp socket stands for no grant');
+        return open((socket) => this.#service.acceptTcp(session, grant, socket));
+      }
       case 'names':
         return new Datagrams(handle, {
           family,
@@ -315,7 +318,19 @@ export class Gateway implements AsyncDisposable {
         this.#arrivals.check();
         return { sequence };
       },
+      stats: () => this.#traffic(),
     };
+  }
+
+  #traffic(): GatewayTraffic {
+    const sessions = [...this.#served.values()].map(({ session }) => ({
+      session: session.id,
+      inFlight: session.inFlight,
+      sockets: session.sockets.size,
+      bytesIn: session.traffic.in,
+      bytesOut: session.traffic.out,
+    }));
+    return { live: this.#right.alive, sessions };
   }
 
   #setStopped(id: string, stopped: boolean): void {

@@ -37,6 +37,10 @@ export const limits = {
   // cut the stream
   slowReaderMs: 30_000,
   answerBytesMax: 64 * 1024 * 1024,
+  /** A tunnel, where its grant says nothing else: bytes both ways together, from its first byte, without any byte. */
+  tunnelBytesMax: 1024 * 1024 * 1024,
+  tunnelLifeMs: 4 * 3600_000,
+  tunnelIdleMs: 900_000,
   reauthorizeMs: 60_000,
   // deny
   decisionMs: 20,

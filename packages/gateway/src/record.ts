@@ -94,6 +94,8 @@ export function faultEntry(
     readonly channel: string;
     readonly attempt: string | null;
     readonly suppressed: number;
+    /** The origin that a client gave up, so that a grant for it can be proposed. */
+    readonly resource?: string;
   },
 ): EntryDraft {
   return { session, type: 'fault', data: { ...fault } };

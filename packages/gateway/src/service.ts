@@ -19,6 +19,8 @@ import { quote } from './refuse/quote.ts';
 import { isRefusal, type Refusal, refuse } from './refuse/refusal.ts';
 import { travel, withoutPolicy } from './road.ts';
 import type { Session } from './session/session.ts';
+import { afterConnect, mayBeRaw } from './tunnel/after-connect.ts';
+import { serveTunnel, type TunnelServing } from './tunnel/serve.ts';
 
 /** Those that speak HTTP or TLS from the first byte. */
 export type HttpKind = 'proxy' | 'http' | 'tls';
@@ -35,16 +37,24 @@ export class Service implements Disposable {
   readonly #options: ServiceOptions;
   readonly #front: HttpFront;
   readonly #tunnels: TunnelOptions;
+  readonly #serving: TunnelServing;
   #channels = 0;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
     const { limits } = options.road;
+    this.#serving = {
+      road: options.road,
+      policyArrived: options.policyArrived,
+      refused: (session, channel, refusal) => this.#recordRefusal(session, channel, refusal, null),
+    };
     this.#tunnels = {
       limits,
       interception: options.interception,
       inside: (session, place, socket) => this.#attach(session, place, socket),
       refused: (session, channel, refusal) => this.#recordRefusal(session, channel, refusal, null),
+      mayTunnel: (session, target) => mayBeRaw(options.road, session, target),
+      tunnel: (ask) => afterConnect(this.#serving, ask),
     };
     this.#front = new HttpFront(
       {
@@ -71,6 +81,12 @@ export class Service implements Disposable {
       default:
         assertNever(kind, 'socket kind');
     }
+  }
+
+  /** A socket that stands for one raw TCP grant: which one, the supervisor has said, and nothing that arrives. */
+  acceptTcp(session: Session, grant: string, socket: Socket): void {
+    socket.pause();
+    void serveTunnel(this.#serving, { session, channel: this.#nextChannel(), resource: grant, via: 'socket', socket });
   }
 
   /** A connection that was made past the proxy; `names` tells what its address stands for. */
@@ -205,7 +221,8 @@ export class Service implements Disposable {
     });
     const suppressed = session.refusals.admit(road.clock.monotonic(), road.limits.refusalsRecordedPerMinuteMax);
     if (suppressed === null) return;
-    const fault = { code: refusal.code, detail: refusal.detail, channel, attempt: null, suppressed };
+    const { code, detail, resource } = refusal;
+    const fault = { code, detail, channel, attempt: null, suppressed, ...(resource === null ? {} : { resource }) };
     road.journal.append(faultEntry(session.id, fault), 'os').catch((error: unknown) => {
       road.report('error', codeOf(error), 'a refusal could not be recorded');
     });

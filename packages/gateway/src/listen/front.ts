@@ -92,6 +92,8 @@ export class HttpFront implements Disposable {
     response.assignSocket(socket);
     const end = (): void => void socket.end();
     response.once('finish', end);
+    // The server's own listener went away with its parser; without it a large answer stops at the first full buffer.
+    socket.on('drain', () => response.emit('drain'));
     const take = (): void => {
       response.off('finish', end);
       response.detachSocket(socket);

@@ -8,6 +8,26 @@ export type Opening =
 
 const tlsHandshake = 0x16;
 
+/** Registered methods with a meaning for an origin (RFC 9110 §9, RFC 5789, RFC 4918). */
+const methods: ReadonlySet<string> = new Set([
+  ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+  ...['PROPFIND', 'PROPPATCH', 'MKCOL', 'COPY', 'MOVE', 'LOCK', 'UNLOCK', 'REPORT', 'SEARCH'],
+]);
+const methodCharsMax = 16;
+
+/**
+ * As {@link classifyOpening}, where raw TCP was granted: `SSH-2.0…` and `PING` start like a method and are none, so a
+ * whole known one with its space is asked for before a connection counts as HTTP.
+ */
+export function classifyRawOpening(bytes: Buffer): Opening | null {
+  const opening = classifyOpening(bytes);
+  if (opening?.kind !== 'http') return opening;
+  const end = bytes.indexOf(0x20);
+  const word = bytes.toString('latin1', 0, end < 0 ? bytes.length : end);
+  if (end >= 0) return methods.has(word) ? opening : { kind: 'unknown' };
+  return word.length <= methodCharsMax && /^[A-Z]+$/.test(word) ? null : { kind: 'unknown' };
+}
+
 /** For {@link peek}: null while more bytes are needed. */
 export function classifyOpening(bytes: Buffer): Opening | null {
   const first = bytes[0];
@@ -20,7 +40,7 @@ export function classifyOpening(bytes: Buffer): Opening | null {
     case 'need-more':
       return null;
     case 'hello':
-      // An ECH extension is ignored: we terminate, so the outer name is the only one there is.
+      // Where we terminate, an ECH extension is ignored: the outer name is the only one there is.
       return { kind: 'tls', serverName: hello.serverName, ech: hello.ech };
     case 'not-tls':
     case 'malformed':

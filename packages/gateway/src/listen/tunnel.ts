@@ -10,7 +10,7 @@ import { quote } from '../refuse/quote.ts';
 import { isRefusal, type Refusal, refuse } from '../refuse/refusal.ts';
 import type { Session } from '../session/session.ts';
 import type { Connection } from './connection.ts';
-import { classifyOpening, type Opening } from './opening.ts';
+import { classifyOpening, classifyRawOpening, type Opening } from './opening.ts';
 import { peek } from './peek.ts';
 
 export interface TunnelOptions {
@@ -19,7 +19,7 @@ export interface TunnelOptions {
   readonly interception: (signal: AbortSignal) => Promise<Interception | null>;
   /** Hands a readable conversation on, plain or terminated. */
   readonly inside: (session: Session, place: Place, socket: Duplex, hello: string) => void;
-  /** Whether any grant of the session could tunnel to there: then silence is waited for a moment only. */
+  /** Whether a grant speaks of raw TCP to there: then silence is waited for a moment only. */
   readonly mayTunnel?: (session: Session, target: Destination) => boolean;
   /** Asked once the first bytes are known and before anything is terminated. true: the socket is the handler's now. */
   readonly tunnel?: (ask: TunnelAsk) => Promise<boolean>;
@@ -31,6 +31,8 @@ export interface TunnelOptions {
 export interface TunnelAsk {
   readonly session: Session;
   readonly channel: string;
+  /** How the connection came; hashed with the intent. */
+  readonly via: 'connect' | 'capture' | 'tls';
   /** Host and port of the CONNECT; its scheme says nothing. */
   readonly target: Destination;
   readonly opening: Exclude<Opening, { kind: 'http' }> | { readonly kind: 'silent' };
@@ -60,7 +62,7 @@ export async function serveConnect(
   socket.pause();
   if (head.length > 0) socket.unshift(head);
   socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-  await serveOpening(session, channel, target, socket, options);
+  await serveOpening({ session, channel, target, via: 'connect', socket }, options);
 }
 
 /** A tunnel in a tunnel would be a second way to say where a request goes; no client of ours needs one. */
@@ -70,7 +72,7 @@ function notHere(): Refusal {
 
 /** The `tls` socket, :443: as CONNECT to the name in the ClientHello; one that names nothing is refused. */
 export function serveTls(session: Session, channel: string, socket: Socket, options: TunnelOptions): Promise<void> {
-  return serveOpening(session, channel, null, socket, options);
+  return serveOpening({ session, channel, target: null, via: 'tls', socket }, options);
 }
 
 /** A connection that did not ask the proxy: as CONNECT to where it was made to. */
@@ -81,38 +83,34 @@ export function serveCaptured(
   socket: Socket,
   options: TunnelOptions,
 ): Promise<void> {
-  return serveOpening(session, channel, target, socket, options);
+  return serveOpening({ session, channel, target, via: 'capture', socket }, options);
 }
 
-async function serveOpening(
-  session: Session,
-  channel: string,
-  target: Destination | null,
-  socket: Socket,
-  options: TunnelOptions,
-): Promise<void> {
+/** A connection of which only the first bytes will say what it is. */
+interface Opened extends Pick<TunnelAsk, 'session' | 'channel' | 'via' | 'socket'> {
+  /** Where it was asked to lead; null: its ClientHello has to say. */
+  readonly target: Destination | null;
+}
+
+async function serveOpening(opened: Opened, options: TunnelOptions): Promise<void> {
+  const { session, channel, target, socket } = opened;
   const { limits } = options;
-  const opening = await peek(socket, classifyOpening, {
+  const raw = target !== null && options.mayTunnel?.(session, target) === true;
+  const opening = await peek(socket, raw ? classifyRawOpening : classifyOpening, {
     bytesMax: limits.clientHelloBytesMax,
-    timeoutMs:
-      target !== null && options.mayTunnel?.(session, target) === true ? limits.silenceMs : limits.headTimeoutMs,
+    timeoutMs: raw ? limits.silenceMs : limits.headTimeoutMs,
   });
-  if (target !== null && opening?.kind !== 'http' && !socket.destroyed) {
-    const ask = { session, channel, target, opening: opening ?? ({ kind: 'silent' } as const), socket };
-    if ((await options.tunnel?.(ask)) === true) return;
-  }
-  if (opening === null || opening.kind === 'unknown' || (opening.kind === 'http' && target === null)) {
-    if (opening !== null) {
-      options.refused(session, channel, refuse('malformed-request', 'The connection speaks neither TLS nor HTTP.'));
-    }
-    socket.destroy();
+  if (opening === null || opening.kind === 'unknown') {
+    await serveOther(opened, raw, opening, options);
     return;
   }
   if (opening.kind === 'http') {
-    if (target !== null)
-      options.inside(session, { kind: 'inside', endpoint: withScheme(target, 'http') }, socket, 'plain');
+    if (target === null) speaksNothing(opened, options);
+    else options.inside(session, { kind: 'inside', endpoint: withScheme(target, 'http') }, socket, 'plain');
     return;
   }
+  const leads = target ?? namedBy(opening.serverName);
+  if (leads !== null && (await options.tunnel?.({ ...opened, target: leads, opening })) === true) return;
   const agreed = agree(target, opening.serverName);
   if (isRefusal(agreed)) {
     options.refused(session, channel, agreed);
@@ -120,6 +118,33 @@ async function serveOpening(
     return;
   }
   await terminate(session, channel, agreed, socket, options);
+}
+
+/** Neither TLS nor HTTP, or nothing at all: only a grant for raw TCP has a use for it. */
+async function serveOther(
+  opened: Opened,
+  raw: boolean,
+  opening: { readonly kind: 'unknown' } | null,
+  options: TunnelOptions,
+): Promise<void> {
+  const { target, socket } = opened;
+  const gone = socket.destroyed || socket.readableEnded;
+  if (target !== null && !gone && (opening !== null || raw)) {
+    if ((await options.tunnel?.({ ...opened, target, opening: opening ?? { kind: 'silent' } })) === true) return;
+  }
+  if (opening !== null) speaksNothing(opened, options);
+  else socket.destroy();
+}
+
+function speaksNothing({ session, channel, socket }: Opened, options: TunnelOptions): void {
+  options.refused(session, channel, refuse('malformed-request', 'The connection speaks neither TLS nor HTTP.'));
+  socket.destroy();
+}
+
+/** Where a connection to :443 leads by the name in its ClientHello; one that has no reading is refused behind this. */
+function namedBy(serverName: string | null): Destination | null {
+  const named = serverName === null ? null : destinationOf('https', { host: serverName, port: 443 });
+  return named === null || isRefusal(named) ? null : named;
 }
 
 interface Agreement {
@@ -164,7 +189,9 @@ async function terminate(
     const refusal =
       code === 'tls-name-rate'
         ? refuse('too-many-tls-names', `Too many new TLS names at once; ${quote(agreed.host)} was refused.`)
-        : refuse('tls-client-refused', `The client gave up the TLS handshake for ${quote(agreed.host)} (${code}).`);
+        : refuse('tls-client-refused', `The client gave up the TLS handshake for ${quote(agreed.host)} (${code}).`, {
+            ...(agreed.place.kind === 'inside' ? { resource: agreed.place.endpoint.origin } : {}),
+          });
     options.refused(session, channel, refusal);
     socket.destroy();
   } finally {

@@ -29,6 +29,7 @@ const refusals = {
   'coding-unknown': [415, 'The content coding is not one that Cordon can read'],
   'expectation-unknown': [417, 'The expectation is not one that Cordon can meet'],
   'misdirected-request': [421, 'The request is not for the host of this connection'],
+  'client-hello-encrypted': [421, 'The ClientHello hides the name by which a tunnel is judged'],
   'tls-client-refused': [421, 'The client did not accept the connection'],
   'too-many-requests': [429, 'Too many requests at once'],
   'too-many-connections': [429, 'Too many connections at once'],
@@ -52,12 +53,14 @@ export interface Refusal {
   readonly detail: string;
   readonly nextSteps: readonly string[];
   readonly retryAfterSeconds: number | null;
+  /** Where it was about to go, where that is known and is no request yet. */
+  readonly resource: string | null;
 }
 
 export function refuse(
   code: RefusalCode,
   detail: string,
-  options: { nextSteps?: readonly string[]; retryAfterSeconds?: number } = {},
+  options: { nextSteps?: readonly string[]; retryAfterSeconds?: number; resource?: string } = {},
 ): Refusal {
   const [status, title] = refusals[code];
   return {
@@ -68,6 +71,7 @@ export function refuse(
     detail: quote(detail, limits.nextStepCharsMax),
     nextSteps: (options.nextSteps ?? []).map((step) => quote(step, limits.nextStepCharsMax)),
     retryAfterSeconds: options.retryAfterSeconds ?? null,
+    resource: options.resource ?? null,
   };
 }
 
