@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   await verifyLedger(stage, page);
   page.heading(`Everything happened as promised, in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   page.note(
-    'Your own agent: cordon secrets set anthropic, then: cordon run -- claude   (codex, opencode, pi, or any command)',
+    'Your own agent: cordon secrets set anthropic, then: cordon run -- claude   (codex, gemini, opencode, pi, or any command)',
   );
 }
 

@@ -71,8 +71,9 @@ describe('a YAML file', () => {
 describe('profiles', () => {
   test('those that ship are good, and each is found by its commands', async () => {
     const loaded = await loadProfiles(profiles, diskFiles);
-    expect(loaded.names).toEqual(expect.arrayContaining(['claude', 'codex', 'generic', 'opencode']));
-    expect(loaded.guess('/usr/local/bin/claude').profile.name).toBe('claude');
+    expect(loaded.names).toEqual(expect.arrayContaining(['claude', 'codex', 'gemini', 'generic', 'opencode', 'pi']));
+    for (const name of ['claude', 'codex', 'gemini', 'opencode', 'pi'])
+      expect(loaded.guess(`/usr/local/bin/${name}`).profile.name).toBe(name);
     expect(loaded.guess('codex').profile.name).toBe('codex');
     expect(loaded.guess('/home/me/claude/other').profile.name).toBe('generic');
     for (const name of readdirSync(profiles))

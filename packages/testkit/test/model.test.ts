@@ -32,7 +32,23 @@ const formats = {
       input: ids.map((id) => ({ type: 'function_call_output', call_id: id, output: 'out' })),
     }),
   },
+  gemini: {
+    path: '/v1beta/models/m:generateContent',
+    tools: [{ functionDeclarations: [{ name: 'run_shell_command', parametersJsonSchema: { properties: {} } }] }],
+    body: (ids: readonly string[]) => ({
+      contents: [
+        { role: 'user', parts: [{ text: 'task' }] },
+        {
+          role: 'user',
+          parts: ids.map((id) => ({ functionResponse: { id, name: 'x', response: { output: 'out' } } })),
+        },
+      ],
+    }),
+  },
 } as const;
+
+/** Three formats say in the body that they want a stream, one in the path. */
+const streamPath = (path: string): string => path.replace(':generateContent', ':streamGenerateContent?alt=sse');
 
 async function ask(url: string, path: string, body: unknown, key = 'right'): Promise<Response> {
   return fetch(`${url}${path}`, {
@@ -74,7 +90,11 @@ describe.each(Object.entries(formats))('a scripted model, %s', (name, format) =>
 
   it('streams the same answer in pieces that join to it', async () => {
     await using model = await ScriptedModel.start({ script, keys: null });
-    const response = await ask(model.url, format.path, { ...format.body([]), tools: format.tools, stream: true });
+    const response = await ask(model.url, streamPath(format.path), {
+      ...format.body([]),
+      tools: format.tools,
+      stream: true,
+    });
     expect(response.headers.get('content-type')).toContain('text/event-stream');
     const list = events(await response.text());
     const text = JSON.stringify(list);
@@ -97,6 +117,29 @@ describe.each(Object.entries(formats))('a scripted model, %s', (name, format) =>
         expect(last?.data).toBe('[DONE]');
         expect(text).toContain('"finish_reason":"tool_calls"');
         break;
+      case 'gemini': {
+        const candidates = list.map(
+          ({ data }) =>
+            (data as { candidates: { finishReason?: string; content: { parts: unknown[] } }[] }).candidates[0],
+        );
+        expect(candidates.map((candidate) => candidate?.finishReason)).toEqual([
+          undefined,
+          undefined,
+          undefined,
+          'STOP',
+        ]);
+        expect(candidates[1]?.content.parts).toEqual([
+          {
+            functionCall: {
+              id: 'call_cordon_0_0',
+              name: 'run_shell_command',
+              args: expect.objectContaining({ command: 'echo a' }),
+            },
+          },
+        ]);
+        expect(model.turns[0]?.ask).toMatchObject({ format: 'gemini', model: 'm', stream: true });
+        break;
+      }
       default: {
         expect(last?.event).toBe('response.completed');
         const numbers = list.map(({ data }) => (data as { sequence_number: number }).sequence_number);
@@ -122,6 +165,16 @@ describe.each(Object.entries(formats))('a scripted model, %s', (name, format) =>
   });
 });
 
+it('a Gemini key is read from its own header, and the other endpoints answer', async () => {
+  await using model = await ScriptedModel.start({ script, keys: ['right'] });
+  const call = (method: string, path: string, key: string): Promise<Response> =>
+    fetch(`${model.url}${path}`, { method, headers: { 'x-goog-api-key': key } });
+  expect((await call('POST', '/v1beta/models/m:countTokens', 'right')).status).toBe(200);
+  expect((await call('GET', '/v1beta/models', 'right')).status).toBe(200);
+  expect((await call('POST', '/v1beta/models/m:countTokens', 'wrong')).status).toBe(401);
+  expect((await call('POST', '/v1beta/models/m:predict', 'right')).status).toBe(404);
+});
+
 describe('steps', () => {
   const call = (
     step: ReturnType<typeof runCommand>,
@@ -145,6 +198,10 @@ describe('steps', () => {
       content: 'x\n',
     });
     expect(call(createFile('/w/a', 'x\n'), 'write', 'function', 'path')).toEqual({ path: '/w/a', content: 'x\n' });
+    expect(call(editFile('/w/a', 'x', 'y'), 'replace', 'function')).toMatchObject({
+      file_path: '/w/a',
+      new_string: 'y',
+    });
     expect(call(createFile('/w/a', 'x\ny\n'), 'apply_patch', 'custom')).toBe(
       '*** Begin Patch\n*** Add File: /w/a\n+x\n+y\n*** End Patch',
     );

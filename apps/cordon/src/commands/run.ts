@@ -21,7 +21,10 @@ export const run: Command = {
   summary: 'run an agent inside its own boundary; stdio and exit status are the agent’s',
   words: [1, 4096],
   options: {
-    profile: { value: 'NAME', about: 'preset; guessed from COMMAND: claude, codex, opencode, pi, else generic' },
+    profile: {
+      value: 'NAME',
+      about: 'preset; guessed from COMMAND: claude, codex, gemini, opencode, pi, else generic',
+    },
     name: { value: 'AGENT', about: 'the agent’s name (identity); default: the profile’s' },
     driver: { value: 'DRIVER', about: drivers.join('|'), choices: drivers },
     'allow-weaker': {
