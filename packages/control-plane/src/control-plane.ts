@@ -13,6 +13,7 @@ import { Explainer } from './ledger/explain.ts';
 import { limits } from './limits.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { createParts, type Parts } from './parts.ts';
+import { StatsReader } from './sessions/stats.ts';
 import { Suggester } from './suggest/suggest.ts';
 import { UplinkServer } from './uplink/server.ts';
 
@@ -92,6 +93,7 @@ export class ControlPlane {
       sessions: store.sessions,
       generation: (number) => tenant.generation(number),
     });
+    const stats = this.#statsReader();
     const suggester = new Suggester({
       ...{ engine, decisions },
       refusals: store.refusals,
@@ -102,6 +104,7 @@ export class ControlPlane {
       ...daemonRoutes({
         version,
         status: () => this.#status(),
+        stats: () => stats.read(),
         probe: () => link.call('probe', null, limits.apiHandlerTimeoutMs),
         shutdown: (by) => {
           this.#options.log.info(`shutdown asked for by ${by}`);
@@ -116,6 +119,23 @@ export class ControlPlane {
       ...ledgerRoutes({ tree, integrator, decisions, publicKey }),
     ];
     return [...routes, openApiRoute(routes, version)];
+  }
+
+  #statsReader(): StatsReader {
+    const { registry, decisions, link, gateways, recorder, integrator } = this.#parts;
+    const { store, clock, tree } = this.#options;
+    return new StatsReader({
+      ...{ registry, decisions, clock },
+      store: store.sessions,
+      sandbox: (session) => link.call('stats', { session }, limits.gatewayStatsTimeoutMs),
+      gateways: () => gateways.watch(),
+      ledger: () => ({
+        size: tree.head.size,
+        lag: 0,
+        problems: [...(recorder.failure === null ? [] : [recorder.failure.message]), ...integrator.problems],
+        integrated: (writer) => tree.integratedWseq(writer),
+      }),
+    });
   }
 
   async #status(): Promise<Status> {

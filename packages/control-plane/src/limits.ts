@@ -41,6 +41,8 @@ export const limits = {
   supervisorRetryMs: 100,
   supervisorRetryMaxMs: 2000,
   gatewayPushTimeoutMs: 5000,
+  /** Figures of a gateway or a sandbox that do not come in time are shown as unknown. */
+  gatewayStatsTimeoutMs: 1000,
   /** A gateway denies when it has not heard from us for this long (issue: 15 s); a beat is sent three times in it. */
   gatewayLeaseMs: 15_000,
   uplinkConnectionsMax: 16,

@@ -184,6 +184,7 @@ describe('the description', () => {
         'GET /v1/sessions/{id}/changes',
         'GET /v1/sessions/{id}/exec/{exec}/attach',
         'GET /v1/sessions/{id}/policy',
+        'GET /v1/stats',
         'GET /v1/status',
         'GET /v1/stops',
         'POST /v1/lifts',

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import {
   Channel,
   type GatewayMethods,
+  type GatewayTraffic,
   type GatewayUplink,
   type SessionPolicy,
   type TenantPolicy,
@@ -13,6 +14,7 @@ export class FakeGateway implements AsyncDisposable {
   readonly sessions = new Map<string, SessionPolicy>();
   readonly stops: Array<{ session: string; stopped: boolean }> = [];
   readonly closed: string[] = [];
+  traffic: GatewayTraffic = { live: true, sessions: [] };
   beats = 0;
   answer: GatewayUplink['hello']['result'] | null = null;
   readonly channel: Channel<GatewayUplink, GatewayMethods>;
@@ -41,6 +43,7 @@ export class FakeGateway implements AsyncDisposable {
         this.beats += 1;
         return { sequence };
       },
+      stats: () => this.traffic,
     });
   }
 

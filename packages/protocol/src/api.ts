@@ -341,6 +341,49 @@ export const status = z.strictObject({
 });
 export type Status = z.infer<typeof status>;
 
+export const sessionStats = z.strictObject({
+  session: z.string(),
+  agent: z.string(),
+  state: z.enum(['starting', 'running', 'frozen', 'ended']),
+  startedAt: z.string(),
+  /** Of its sandbox; null: not known now. */
+  processes: z.nullable(z.int()),
+  memoryBytes: z.nullable(z.int()),
+  /** Since the start. */
+  cpuMs: z.nullable(z.int()),
+  decisions: z.strictObject({ allow: z.int(), deny: z.int() }),
+  /** Since the start: bytes of answers, and of requests that went out. */
+  bytesIn: z.int(),
+  bytesOut: z.int(),
+  inFlight: z.nullable(z.int()),
+  lastDenial: z.nullable(
+    z.strictObject({ at: z.string(), attempt: z.string(), summary: z.string(), code: z.string() }),
+  ),
+});
+/** One look at everything that is alive; rates come from two of them. */
+export const stats = z.strictObject({
+  at: z.string(),
+  sessions: z.array(sessionStats),
+  gateways: z.array(
+    z.strictObject({
+      pid: z.int(),
+      /** It may decide; null: it did not answer. */
+      live: z.nullable(z.boolean()),
+      sockets: z.int(),
+      inFlight: z.int(),
+    }),
+  ),
+  ledger: z.strictObject({
+    size: z.int(),
+    /** Entries that gateways have written and the tree has not taken in yet. */
+    lag: z.int(),
+    /** What is wrong with a journal. */
+    problems: z.array(z.string()),
+  }),
+});
+export type Stats = z.infer<typeof stats>;
+export type SessionFigures = z.infer<typeof sessionStats>;
+
 export const ledgerEntry = z.strictObject({
   index: z.int(),
   leaf: z.string(),

@@ -305,6 +305,22 @@ export interface TenantPolicy {
   readonly expires: string | null;
 }
 
+/** What goes through a gateway at this moment; of a session since this gateway has served it. */
+export interface GatewayTraffic {
+  /** The control plane's lease still runs: it may decide. */
+  readonly live: boolean;
+  readonly sessions: readonly SessionTraffic[];
+}
+
+export interface SessionTraffic {
+  readonly session: string;
+  readonly inFlight: number;
+  readonly sockets: number;
+  /** Of answers that came, and of requests that went out, those under way included. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 /** Control plane → gateway. */
 export type GatewayMethods = {
   tenant: { params: TenantPolicy; result: { digest: string } };
@@ -313,6 +329,8 @@ export type GatewayMethods = {
   'session.close': { params: { session: string }; result: null };
   /** Renews the gateway's right to decide; silent for longer than the lease means deny until it is back. */
   beat: { params: { sequence: number; leaseMs: number }; result: { sequence: number } };
+  /** Asked while somebody watches. */
+  stats: { params: null; result: GatewayTraffic };
 };
 
 /** Gateway → control plane. */

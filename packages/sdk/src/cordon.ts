@@ -1,4 +1,4 @@
-import type { Decision, Explanation, LedgerProof, RefusedRequest, Status, Suggestion } from '@cordon/protocol';
+import type { Decision, Explanation, LedgerProof, RefusedRequest, Stats, Status, Suggestion } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import type { z } from 'zod';
 import { ApiClient, type CallOptions } from './client.ts';
@@ -46,6 +46,11 @@ export class Cordon {
 
   status(): Promise<Status> {
     return this.#client.call('GET', '/v1/status', api.status);
+  }
+
+  /** One look at everything that is alive; rates come from two of them. */
+  stats(): Promise<Stats> {
+    return this.#client.call('GET', '/v1/stats', api.stats);
   }
 
   /** Ends the daemon and every session. */

@@ -70,6 +70,12 @@ export class Decisions {
     return { items: items.map((row) => this.#read(row)), next };
   }
 
+  /** The latest of these, as far as the index has been read. */
+  async last(filter: DecisionFilter): Promise<Decision | null> {
+    const [row] = (await this.#index.list({ ...filterOf(filter), limit: 1, order: 'desc' })).items;
+    return row === undefined ? null : this.#read(row).decision;
+  }
+
   /** Whether there is one, as far as the index has been read. */
   async some(filter: DecisionFilter): Promise<boolean> {
     return (await this.#index.list({ ...filterOf(filter), limit: 1, order: 'desc' })).items.length > 0;

@@ -3,6 +3,7 @@ import {
   type ChannelStream,
   CordonError,
   type GatewayMethods,
+  type GatewayTraffic,
   type GatewayUplink,
   type SessionPolicy,
   type TenantPolicy,
@@ -35,7 +36,16 @@ export interface GatewaySource {
   kick(): void;
 }
 
+/** What one gateway said about itself; null traffic: it did not answer in time. */
+export interface GatewayWatch {
+  readonly hello: Hello;
+  /** Its journal's last entry, as far as it has said. */
+  readonly wseq: number;
+  readonly traffic: GatewayTraffic | null;
+}
+
 interface Connected {
+  wseq: number;
   readonly hello: Hello;
   readonly channel: Channel<GatewayMethods, GatewayUplink>;
 }
@@ -68,7 +78,7 @@ export class Gateways implements Disposable {
         if (connected !== null || params.tenant !== this.#source.tenant) {
           throw new CordonError<ControlErrorCode>('tenant-unknown', `no tenant ${params.tenant} here`);
         }
-        connected = { hello: { boot: params.boot, pid: params.pid, writer: params.writer }, channel };
+        connected = { wseq: 0, hello: { boot: params.boot, pid: params.pid, writer: params.writer }, channel };
         this.#connected.add(connected);
         const { certificate, key } = this.#source.authority();
         // Its own task: everything below must follow the answer to hello, not overtake it.
@@ -80,7 +90,8 @@ export class Gateways implements Disposable {
         if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
         return await this.#source.lease(params);
       },
-      head: () => {
+      head: ({ writer, wseq }) => {
+        if (connected !== null && writer === connected.hello.writer) connected.wseq = wseq;
         this.#source.kick();
         return null;
       },
@@ -107,6 +118,16 @@ export class Gateways implements Disposable {
 
   async closeSession(session: string): Promise<void> {
     await this.#all((channel) => channel.call('session.close', { session }, limits.gatewayPushTimeoutMs));
+  }
+
+  /** For those who watch: what goes through each gateway now. */
+  async watch(): Promise<readonly GatewayWatch[]> {
+    const asked = [...this.#connected].map(async ({ hello, wseq, channel }) => ({
+      hello,
+      wseq,
+      traffic: await channel.call('stats', null, limits.gatewayStatsTimeoutMs).catch(() => null),
+    }));
+    return await Promise.all(asked);
   }
 
   /** Every gateway says hello again and gets everything anew, the CA included. */

@@ -27,6 +27,8 @@ export class Session {
   readonly sockets = new Set<Socket>();
   /** Secret and destination pairs that were leased before: the first lease waits for the disk. */
   readonly leased = new Set<string>();
+  /** Bytes of answers and of requests, of everything that is upstream's and not of ours; for those who watch. */
+  readonly traffic = { in: 0, out: 0 };
   readonly #limits: GatewayLimits;
   readonly #streams = new Set<OpenStream>();
   readonly #idleWaiters: Array<() => void> = [];

@@ -1,4 +1,4 @@
-import type { Capability, Status } from '@cordon/protocol';
+import type { Capability, Stats, Status } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import { z } from 'zod';
 import { createOpenApi } from '../openapi.ts';
@@ -8,6 +8,7 @@ import { change, quick, slow } from './limits.ts';
 export interface DaemonRouteParts {
   readonly version: string;
   status(): Promise<Status>;
+  stats(): Promise<Stats>;
   probe(): Promise<readonly Capability[]>;
   /** Begins to end everything; returns at once. */
   shutdown(by: string): void;
@@ -26,6 +27,17 @@ export function daemonRoutes(parts: DaemonRouteParts): Route[] {
       body: null,
       answer: { status: 200, schema: api.status },
       handle: async () => ({ body: await parts.status() }),
+    }),
+    jsonRoute({
+      method: 'GET',
+      path: '/v1/stats',
+      action: 'daemon.stats',
+      summary: 'One look at every session that is alive, at the gateways and at the ledger.',
+      limits: quick,
+      query: null,
+      body: null,
+      answer: { status: 200, schema: api.stats },
+      handle: async () => ({ body: await parts.stats() }),
     }),
     jsonRoute({
       method: 'POST',
