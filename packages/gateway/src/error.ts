@@ -3,6 +3,7 @@ import { CordonError } from '@cordon/protocol';
 /** Faults of the data plane: what broke, never what was denied (a denial is a value). */
 export type GatewayErrorCode =
   | 'session-limit'
+  | 'overloaded'
   | 'tenant-mismatch'
   | 'policy-rollback'
   | 'policy-invalid'

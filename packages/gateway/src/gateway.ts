@@ -29,6 +29,8 @@ import type { Socket } from './listen/wire.ts';
 import { Service } from './service.ts';
 import { HeldBytes } from './session/held.ts';
 import { Session } from './session/session.ts';
+import { type Load, Shedding } from './shed.ts';
+import { type GatewayStats, statsOf } from './stats.ts';
 import { warmUp } from './warm-up.ts';
 
 export interface GatewayOptions {
@@ -47,15 +49,9 @@ export interface GatewayOptions {
   readonly random: Random;
   /** Diagnostics for whoever runs the host; never a record, never a byte of the agent. */
   readonly report: Report;
+  /** How much the process bears at this moment. */
+  readonly load: () => Load;
   readonly limits?: Partial<GatewayLimits>;
-}
-
-export interface GatewayStats {
-  readonly sessions: number;
-  readonly sockets: number;
-  readonly inFlight: number;
-  /** Whether the control plane's lease still runs. */
-  readonly live: boolean;
 }
 
 interface Served {
@@ -78,6 +74,7 @@ export class Gateway implements AsyncDisposable {
   /** Also of sessions whose sockets have not come yet. */
   readonly #stopped = new Set<string>();
   readonly #arrivals: Arrivals;
+  readonly #shedding: Shedding;
   readonly #ticks: ReadonlyArray<ReturnType<typeof setInterval>>;
   #interception: Interception | null = null;
   #reportedWseq = 0;
@@ -100,7 +97,9 @@ export class Gateway implements AsyncDisposable {
       limits: this.#limits,
       policyOf: (session) => this.#policies.of(session),
     };
+    this.#shedding = new Shedding(options.load, clock, this.#limits, report);
     this.#service = new Service({
+      shed: () => this.#shedding.shed,
       road,
       policyArrived: (session) => this.#arrivals.wait(() => this.#canDecide(session)),
       interception: () => this.#authority(),
@@ -115,6 +114,7 @@ export class Gateway implements AsyncDisposable {
     });
     this.#ticks = [
       setInterval(() => this.#reauthorize(this.#limits.reauthorizeMs), this.#limits.sweepMs),
+      setInterval(() => this.#shedding.look(), this.#limits.sweepMs),
       setInterval(() => this.#reportHead(), this.#limits.headReportMs),
     ];
     options.supervisor.onMessage((message, handle) => this.#fromSupervisor(message, handle));
@@ -126,12 +126,7 @@ export class Gateway implements AsyncDisposable {
 
   stats(): GatewayStats {
     const sessions = [...this.#served.values()].map(({ session }) => session);
-    return {
-      sessions: sessions.length,
-      sockets: sessions.reduce((sum, session) => sum + session.sockets.size, 0),
-      inFlight: sessions.reduce((sum, session) => sum + session.inFlight, 0),
-      live: this.#right.alive,
-    };
+    return statsOf(sessions, this.#right.alive);
   }
 
   /** Ends every session's sockets; what was recorded is on disk when this resolves. */
@@ -247,6 +242,7 @@ export class Gateway implements AsyncDisposable {
   #sessionOf(id: string): Served {
     const known = this.#served.get(id);
     if (known !== undefined) return known;
+    this.#shedding.admitSession();
     if (this.#served.size >= this.#limits.sessionsMax) {
       throw new GatewayError('session-limit', `a gateway serves ${this.#limits.sessionsMax} sessions`);
     }

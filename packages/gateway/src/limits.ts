@@ -46,6 +46,14 @@ export const limits = {
   decisionMs: 20,
   policyWaitMs: 10_000,
   credentialTimeoutMs: 5_000,
+  // shed: new sessions, then requests
+  /** Of what the process may have. */
+  shedMemoryPercent: 70,
+  /** p99 of the event loop's delay, and for how long it must stay above. */
+  shedDelayMs: 200,
+  shedDelayForMs: 5_000,
+  /** Sessions are refused this long before requests are. */
+  shedRequestsAfterMs: 5_000,
   // drop the oldest
   denialsMax: 64,
   /** Names of a session that have an address standing for them. */

@@ -19,6 +19,7 @@ import { quote } from './refuse/quote.ts';
 import { isRefusal, type Refusal, refuse } from './refuse/refusal.ts';
 import { travel, withoutPolicy } from './road.ts';
 import type { Session } from './session/session.ts';
+import type { Shed } from './shed.ts';
 import { afterConnect, mayBeRaw } from './tunnel/after-connect.ts';
 import { serveTunnel, type TunnelServing } from './tunnel/serve.ts';
 
@@ -30,6 +31,8 @@ export interface ServiceOptions {
   /** Resolves at once when the session's policy is there, else when it comes, else after a while. */
   readonly policyArrived: (session: string) => Promise<void>;
   readonly interception: (signal: AbortSignal) => Promise<Interception | null>;
+  /** What is refused because the process is too full or too late. */
+  readonly shed: () => Shed;
 }
 
 /** Takes accepted sockets of sessions and answers every request on them, in one way or another. */
@@ -136,6 +139,11 @@ export class Service implements Disposable {
   async #request(connection: Connection, request: Incoming, response: Reply): Promise<void> {
     const { session } = connection;
     const { limits } = this.#options.road;
+    if (this.#options.shed() === 'requests') {
+      const refusal = refuse('overloaded', 'The host is too busy; nothing was sent.', { retryAfterSeconds: 1 });
+      await this.#refuse(connection, request, response, refusal);
+      return;
+    }
     if (!session.enter()) {
       const detail = `A session may have ${limits.requestsInFlightMax} requests in flight.`;
       const refusal = refuse('too-many-requests', detail, { retryAfterSeconds: 1 });

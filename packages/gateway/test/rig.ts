@@ -37,7 +37,7 @@ import {
   type TenantPolicy,
 } from '@cordon/protocol';
 import { TestCa } from '@cordon/testkit';
-import { Gateway, type GatewayLimits } from '../src/index.ts';
+import { Gateway, type GatewayLimits, type Load } from '../src/index.ts';
 
 const wasmUrl = new URL('../../../node_modules/@cedar-policy/cedar-wasm/web/cedar_wasm_bg.wasm', import.meta.url);
 const { module, digest } = compileEngine(readFileSync(wasmUrl));
@@ -68,6 +68,8 @@ export interface RigOptions {
   readonly hostView?: HostView;
   /** What the tenant's own layer says of origins: ranges of loopback among them. */
   readonly tenantOrigins?: readonly OriginRule[];
+  /** What the process bears; default: nothing. */
+  readonly load?: () => Load;
   /** Sessions beside {@link session}, under the same grants; their ports: `rig.portsOf(id)`. */
   readonly sessions?: readonly string[];
 }
@@ -146,6 +148,7 @@ export class Rig implements AsyncDisposable {
       clock,
       random: systemRandom,
       report: (level, code, message) => rig.reports.push({ level, code, message }),
+      load: options.load ?? (() => ({ memoryBytes: 0, memoryBytesMax: 1, delayMs: 0 })),
       // A decision on a busy test machine may be descheduled for longer than the limit of production.
       limits: { decisionMs: 5_000, ...options.limits },
     });

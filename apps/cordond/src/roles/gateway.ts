@@ -13,6 +13,7 @@ import {
 import type { Configuration } from '../configuration.ts';
 import { loadEngine } from '../engine.ts';
 import { layoutOf } from '../layout.ts';
+import { watchLoad } from '../load.ts';
 import { logLine } from '../log-line.ts';
 import { readTestingDestinations } from '../testing.ts';
 
@@ -64,6 +65,7 @@ export async function runGateway(configuration: Configuration): Promise<void> {
     clock,
     random: systemRandom,
     report: (level, code, message) => logLine(timestamp(clock), { level, code, message }),
+    load: watchLoad(),
   });
   await messages.disconnected;
   clearInterval(refresh);

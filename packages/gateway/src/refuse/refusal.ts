@@ -36,6 +36,7 @@ const refusals = {
   'too-many-tls-names': [429, 'Too many new TLS names at once'],
   'head-too-large': [431, 'The request head is over the limit'],
   'transfer-encoding': [501, 'Transfer-Encoding may only be chunked'],
+  overloaded: [503, 'Cordon has no room for more at the moment'],
   'memory-full': [503, 'Too many bodies are in memory at once'],
   'upgrade-unsupported': [501, 'This upgrade is not served'],
   'http-version': [505, 'Only HTTP/1.0 and HTTP/1.1 are served'],
