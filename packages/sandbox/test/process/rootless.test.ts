@@ -86,6 +86,7 @@ it('an ordinary user gets the same boundary, and is told what it lacks', () => {
     cgroups: false,
     uid: true,
     overlay: true,
+    capture: true,
   });
   expect(probe.find(({ name }) => name === 'cgroups')?.mend).toContain('Delegate=yes');
 });
@@ -93,7 +94,10 @@ it('an ordinary user gets the same boundary, and is told what it lacks', () => {
 it('root has every layer, each tried', async () => {
   const probe = await driver().probe();
   expect(probe.map(({ name, works }) => [name, works])).toEqual(
-    ['bubblewrap', 'namespaces', 'landlock', 'seccomp', 'cgroups', 'uid', 'overlay'].map((name) => [name, true]),
+    ['bubblewrap', 'namespaces', 'landlock', 'seccomp', 'cgroups', 'uid', 'overlay', 'capture'].map((name) => [
+      name,
+      true,
+    ]),
   );
 });
 
