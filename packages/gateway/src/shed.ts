@@ -1,4 +1,6 @@
 import type { Clock } from '@cordon/protocol';
+import type { Report } from './ask.ts';
+import { GatewayError } from './error.ts';
 import type { GatewayLimits } from './limits.ts';
 
 /** How much this process bears at this moment; measured by the composition root. */
@@ -21,32 +23,42 @@ export class Shedding {
   readonly #measure: () => Load;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #limits: GatewayLimits;
+  readonly #report: Report;
   #lateSinceMs: number | null = null;
   #shedSinceMs: number | null = null;
   #shed: Shed = 'nothing';
 
-  constructor(measure: () => Load, clock: Pick<Clock, 'monotonic'>, limits: GatewayLimits) {
+  constructor(measure: () => Load, clock: Pick<Clock, 'monotonic'>, limits: GatewayLimits, report: Report) {
     this.#measure = measure;
     this.#clock = clock;
     this.#limits = limits;
+    this.#report = report;
   }
 
   get shed(): Shed {
     return this.#shed;
   }
 
-  /** Measures anew; called once each `sweepMs`. True: what is refused has changed. */
-  look(): boolean {
+  /** Before a session is taken on. @throws GatewayError `overloaded` */
+  admitSession(): void {
+    if (this.#shed === 'nothing') return;
+    throw new GatewayError('overloaded', 'the gateway has no room for another session at the moment');
+  }
+
+  /** Measures anew; called once each `sweepMs`. */
+  look(): void {
     const before = this.#shed;
-    const now = this.#clock.monotonic();
+    this.#shed = this.#judge(this.#clock.monotonic());
+    if (this.#shed !== before) this.#report('warn', 'overloaded', `refuses now: ${this.#shed}`);
+  }
+
+  #judge(now: number): Shed {
     if (!this.#isOver(now)) {
       this.#shedSinceMs = null;
-      this.#shed = 'nothing';
-      return before !== this.#shed;
+      return 'nothing';
     }
     this.#shedSinceMs ??= now;
-    this.#shed = now - this.#shedSinceMs >= this.#limits.shedRequestsAfterMs ? 'requests' : 'sessions';
-    return before !== this.#shed;
+    return now - this.#shedSinceMs >= this.#limits.shedRequestsAfterMs ? 'requests' : 'sessions';
   }
 
   /** Memory counts at once; one late turn of the loop does not, a loop that stays late does. */

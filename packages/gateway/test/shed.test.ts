@@ -13,7 +13,12 @@ const late: Load = { ...calm, delayMs: limits.shedDelayMs + 1 };
 function seen(loads: readonly Load[]): string[] {
   const clock = new FakeClock();
   let load = calm;
-  const shedding = new Shedding(() => load, clock, limits);
+  const shedding = new Shedding(
+    () => load,
+    clock,
+    limits,
+    () => undefined,
+  );
   return loads.map((each) => {
     load = each;
     shedding.look();
@@ -55,12 +60,22 @@ describe('shedding', () => {
 
   it('says when it changes, and only then', () => {
     let load = calm;
-    const shedding = new Shedding(() => load, new FakeClock(), limits);
-    expect(shedding.look()).toBe(false);
+    const said: string[] = [];
+    const shedding = new Shedding(
+      () => load,
+      new FakeClock(),
+      limits,
+      (_level, _code, message) => said.push(message),
+    );
+    shedding.look();
     load = full;
-    expect([shedding.look(), shedding.look()]).toEqual([true, false]);
+    shedding.look();
+    shedding.look();
+    expect(() => shedding.admitSession()).toThrow(expect.objectContaining({ code: 'overloaded' }));
     load = calm;
-    expect([shedding.look(), shedding.look()]).toEqual([true, false]);
+    shedding.look();
+    expect(said).toEqual(['refuses now: sessions', 'refuses now: nothing']);
+    shedding.admitSession();
   });
 });
 

@@ -1,0 +1,19 @@
+import type { Session } from './session/session.ts';
+
+/** What a gateway holds at this moment. */
+export interface GatewayStats {
+  readonly sessions: number;
+  readonly sockets: number;
+  readonly inFlight: number;
+  /** Whether the control plane's lease still runs. */
+  readonly live: boolean;
+}
+
+export function statsOf(sessions: readonly Session[], live: boolean): GatewayStats {
+  return {
+    sessions: sessions.length,
+    sockets: sessions.reduce((sum, session) => sum + session.sockets.size, 0),
+    inFlight: sessions.reduce((sum, session) => sum + session.inFlight, 0),
+    live,
+  };
+}
