@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
 import { Rig } from '../../packages/gateway/test/rig.ts';
 import { print, printMachine, summarize } from '../support/measure.ts';
+import { type Ask, mix, take } from './mix.ts';
 
 /**
  * Latency that the gateway adds and requests a second, against a bare Node forward proxy in the same run:
@@ -25,42 +26,6 @@ const { values } = parseArgs({
 });
 const host = 'api.example.com';
 const answer = JSON.stringify({ ok: true, text: 'x'.repeat(1000) });
-
-interface Ask {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly body: string | null;
-}
-
-/** Half of the requests repeat one of 40 paths, a quarter read one of 400 packages, a quarter is new each time. */
-function* mix(seed: number): Generator<Ask> {
-  let state = seed;
-  const next = (below: number): number => {
-    // Numerical Recipes' generator: the arms must see the same requests, nothing more is asked of it.
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state % below;
-  };
-  for (let i = 0; ; i++) {
-    const kind = next(20);
-    if (kind < 10) yield { method: 'GET', path: `/repos/acme/app/issues/${next(40)}`, body: null };
-    else if (kind < 15) yield { method: 'GET', path: `/registry/package-${next(400)}`, body: null };
-    else if (kind < 18) yield { method: 'GET', path: `/blob/${seed}-${i}`, body: null };
-    else
-      yield {
-        method: 'POST',
-        path: '/v1/messages',
-        body: JSON.stringify({ model: 'm', turn: i, text: 'y'.repeat(900) }),
-      };
-  }
-}
-
-function* take(asks: Generator<Ask>, count: number): Generator<Ask> {
-  for (let i = 0; i < count; i++) {
-    const next = asks.next();
-    if (next.done === true) return;
-    yield next.value;
-  }
-}
 
 /** The share of measured requests that a memo has seen before; a decision knows a body by its size, not its content. */
 function hitRate(rounds: number, count: number): number {

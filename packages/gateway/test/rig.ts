@@ -65,6 +65,8 @@ export interface RigOptions {
   readonly memoEntries?: number;
   /** Name servers, `127.0.0.1:port`; default: none answers. */
   readonly dns?: readonly string[];
+  /** PEM certificates that upstream servers may stand under, beside the rig's own. */
+  readonly trust?: readonly string[];
   readonly hostView?: HostView;
   /** What the tenant's own layer says of origins: ranges of loopback among them. */
   readonly tenantOrigins?: readonly OriginRule[];
@@ -130,7 +132,7 @@ export class Rig implements AsyncDisposable {
       hostView: () => options.hostView ?? localHostView([]),
       overrides,
     });
-    rig.#upstreams = new Upstreams({ clock, extraCa: [upstreamCa.certificate] });
+    rig.#upstreams = new Upstreams({ clock, extraCa: [upstreamCa.certificate, ...(options.trust ?? [])] });
     rig.gateway = new Gateway({
       tenant: 'local',
       boot: 'bot_test',

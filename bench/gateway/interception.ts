@@ -1,0 +1,222 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { Agent, request as sendRequest } from 'node:http';
+import { connect as connectTcp, type Socket } from 'node:net';
+import path from 'node:path';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { parseArgs } from 'node:util';
+import { print, printMachine, summarize } from '../support/measure.ts';
+import { type Ask, mix, take } from './mix.ts';
+import { answer, domain, type Ready } from './ready.ts';
+
+/**
+ * A proxy that ends the client's TLS and speaks TLS to the server: what it costs, in one run with its peers.
+ *
+ *     node --conditions=cordon-source bench/gateway/interception.ts [--requests 1000] [--connections 200] [--rounds 5] [--arms NAME,…]
+ *
+ * Arms, each a process of its own: direct · a bare Node interceptor · mockttp · squid with ssl-bump (`apt-get install
+ * -y squid-openssl`; left out, with a word, when it is not there) · the gateway, with the decision memo and without. Only the gateway decides and records. Arms take turns
+ * in every round; an arm whose answer is wrong stops the run.
+ */
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '1000' },
+    connections: { type: 'string', default: '200' },
+    rounds: { type: 'string', default: '5' },
+    parallel: { type: 'string', default: '32' },
+    arms: { type: 'string', default: 'direct,bare,mockttp,squid,gateway,gateway-no-memo' },
+  },
+});
+
+interface Arm extends Ready {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly one: number[];
+  readonly many: number[];
+  readonly known: number[];
+  readonly fresh: number[];
+}
+
+/** A TLS connection to `host`, through the arm's proxy or straight to the server; verified as any client would. */
+async function open(arm: Ready, host: string): Promise<TLSSocket> {
+  const socket = connectTcp({ host: '127.0.0.1', port: arm.port, noDelay: true });
+  if (arm.proxy) await connectThrough(socket, `${host}:${arm.upstream}`);
+  return new Promise((resolve, reject) => {
+    const secured = connectTls({ socket, servername: host, ca: arm.ca, ALPNProtocols: ['http/1.1'] });
+    secured.once('secureConnect', () => {
+      secured.off('error', reject);
+      resolve(secured);
+    });
+    secured.once('error', reject);
+  });
+}
+
+function connectThrough(socket: Socket, authority: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const read = (): void => {
+      text += (socket.read() as Buffer | null)?.toString('latin1') ?? '';
+      if (!text.includes('\r\n\r\n')) return;
+      socket.off('readable', read);
+      socket.off('error', reject);
+      if (/^HTTP\/1\.[01] 200 /.test(text)) resolve();
+      else reject(new Error(`CONNECT: ${text.slice(0, 80)}`));
+    };
+    socket.on('readable', read);
+    socket.once('error', reject);
+    socket.once('connect', () => socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`));
+  });
+}
+
+/** Keeps its connections, each of them one tunnel. */
+function tunnels(arm: Ready, host: string, connections: number): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  agent.createConnection = (_options, done) => {
+    open(arm, host).then(
+      (socket) => done?.(null, socket),
+      (error: unknown) => done?.(error as Error, undefined as never),
+    );
+    return undefined as never;
+  };
+  return agent;
+}
+
+function ask(agent: Agent, host: string, port: number, { method, path: target, body }: Ask): Promise<void> {
+  const headers = {
+    host: `${host}:${port}`,
+    ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
+  };
+  return new Promise((resolve, reject) => {
+    const out = sendRequest({ agent, host, port, method, path: target, headers }, (inbound) => {
+      const parts: Buffer[] = [];
+      inbound.on('data', (part: Buffer) => parts.push(part));
+      inbound.on('error', reject);
+      inbound.on('end', () => {
+        const text = Buffer.concat(parts).toString();
+        if (inbound.statusCode === 200 && text === answer) resolve();
+        else reject(new Error(`wrong answer: ${inbound.statusCode} ${text.slice(0, 500)}`));
+      });
+    });
+    out.on('error', reject);
+    out.end(body ?? undefined);
+  });
+}
+
+/** Closed loop over kept connections: each client asks again as soon as it has its answer. */
+async function driveKept(arm: Arm, parallel: number, count: number, seed: number): Promise<number[]> {
+  const host = `api.${domain}`;
+  const agent = tunnels(arm, host, parallel);
+  // Connections are made first: this measures what is kept alive.
+  await Promise.all(
+    Array.from({ length: parallel }, () => ask(agent, host, arm.upstream, { method: 'GET', path: '/', body: null })),
+  );
+  const asks = take(mix(seed), count);
+  const ms: number[] = [];
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: parallel }, async () => {
+      for (let each = asks.next(); each.done !== true; each = asks.next()) {
+        const from = performance.now();
+        await ask(agent, host, arm.upstream, each.value);
+        ms.push(performance.now() - from);
+      }
+    }),
+  );
+  if (parallel > 1) arm.many.push(count / ((performance.now() - started) / 1000));
+  agent.destroy();
+  return ms;
+}
+
+/** CONNECT, both handshakes and one request, one after the other. */
+async function driveNew(arm: Arm, count: number, hostOf: (i: number) => string): Promise<number[]> {
+  const ms: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const host = hostOf(i);
+    const from = performance.now();
+    const agent = tunnels(arm, host, 1);
+    await ask(agent, host, arm.upstream, { method: 'GET', path: `/repos/acme/app/issues/${i % 40}`, body: null });
+    ms.push(performance.now() - from);
+    agent.destroy();
+  }
+  return ms;
+}
+
+function start(name: string, upstream: Ready | null): Promise<Arm | null> {
+  const child = fork(path.join(import.meta.dirname, 'arm.ts'), [name, JSON.stringify(upstream)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  return new Promise((resolve, reject) => {
+    child.once('message', (message) => {
+      const ready = message as Ready | { readonly missing: string };
+      if (!('missing' in ready)) return resolve({ ...ready, name, child, one: [], many: [], known: [], fresh: [] });
+      console.log(`without ${name}: ${ready.missing}\n`);
+      child.kill();
+      resolve(null);
+    });
+    child.once('exit', (status) => reject(new Error(`${name} ended with ${status}`)));
+  });
+}
+
+/** Resident memory of a process and of what it started, in MiB. */
+function residentMiB(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .split(' ')
+    .filter((text) => text !== '');
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const own = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  return children.reduce((sum, child) => sum + residentMiB(Number(child)), own);
+}
+
+const requests = Number(values.requests);
+const connections = Number(values.connections);
+const parallel = Number(values.parallel);
+printMachine();
+const upstream = await start('upstream', null);
+if (upstream === null) throw new Error('no upstream');
+const arms: Arm[] = [];
+for (const name of values.arms.split(',')) {
+  const arm = await start(name, upstream);
+  if (arm !== null) arms.push(arm);
+}
+let names = 0;
+for (const arm of arms) {
+  await driveKept(arm, 4, requests, 999_983);
+  arm.many.length = 0;
+  await driveNew(arm, 20, () => `api.${domain}`);
+}
+for (let round = 0; round < Number(values.rounds); round++) {
+  for (const arm of arms) {
+    arm.one.push(...(await driveKept(arm, 1, requests, 2 * round + 1)));
+    await driveKept(arm, parallel, requests, 2 * round + 2);
+    arm.known.push(...(await driveNew(arm, connections, () => `api.${domain}`)));
+    // Slower than a session may ask for new names (20 a second), in every arm alike.
+    for (let i = 0; i < Math.min(connections, 15); i++) {
+      names += 1;
+      const host = `n${names}.${domain}`;
+      arm.fresh.push(...(await driveNew(arm, 1, () => host)));
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+  }
+}
+const floor = arms.find((arm) => arm.name === 'direct');
+for (const arm of arms) {
+  console.log(`${arm.name} (${residentMiB(arm.child.pid ?? 0).toFixed(0)} MiB resident)`);
+  for (const [what, key] of [
+    ['kept connection, 1 client', 'one'],
+    ['new connection, known name', 'known'],
+    ['new connection, new name', 'fresh'],
+  ] as const) {
+    const summary = summarize(arm[key]);
+    print(`  ${what}`, summary);
+    if (floor === undefined || floor === arm) continue;
+    const base = summarize(floor[key]).median;
+    console.log(
+      `${' '.repeat(45)}median ${summary.median.toFixed(3)} ms, added ${(summary.median - base).toFixed(3)} ms`,
+    );
+  }
+  print(`  kept connections, ${parallel} clients`, summarize(arm.many), '/s');
+}
+for (const { child } of [...arms, upstream]) {
+  child.removeAllListeners('exit');
+  child.disconnect();
+}
