@@ -3,12 +3,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <linux/netlink.h>
 #include <linux/perf_event.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -28,6 +31,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -168,6 +172,84 @@ static long descriptors(void) {
   return open_ones;
 }
 
+// A filter of one's own that allows everything: filters add up, so what was refused before stays refused.
+static long try_stacking(void) {
+  struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+  struct sock_fprog all = {1, &allow};
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all, 0, 0) != 0) return -1;
+  return unshare(CLONE_NEWUSER);
+}
+
+// A descriptor sent to whoever holds the other end of our stdio.
+static long try_smuggle(void) {
+  char byte = 'x', control[CMSG_SPACE(sizeof(int))] = {0};
+  struct iovec data = {&byte, 1};
+  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+  int fd = open("/proc/self/mem", O_RDWR);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(sizeof fd);
+  memcpy(CMSG_DATA(head), &fd, sizeof fd);
+  for (int to = 0; to < 3; to++)
+    if (sendmsg(to, &message, 0) > 0) return to;
+  return -1;
+}
+
+// Something that overlayfs takes for its own mark: a whiteout, an opaque folder, a redirect, a hidden origin.
+static long try_forgery(void) {
+  long made = 0;
+  if (mknod("kept.forged", S_IFCHR, makedev(0, 0)) == 0) made++;
+  mkdir("forged", 0755);
+  const char *marks[] = {"user.overlay.opaque", "user.overlay.redirect", "user.overlay.origin", "user.overlay.metacopy",
+                         "trusted.overlay.opaque", "trusted.overlay.redirect"};
+  for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+    if (setxattr("forged", marks[i], i % 4 == 1 ? "/etc" : "y", i % 4 == 1 ? 4 : 1, 0) == 0) made++;
+  return made;
+}
+
+static void *sleeper(void *none) { pause(); return none; }
+
+static long count_threads(long most) {
+  long started = 0;
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 64 * 1024);
+  for (pthread_t id; started < most && pthread_create(&id, &small, sleeper, NULL) == 0;) started++;
+  return started;
+}
+
+static long count_files(long most) {
+  long opened = 0;
+  struct rlimit limit = {(rlim_t)most, (rlim_t)most};
+  setrlimit(RLIMIT_NOFILE, &limit);
+  while (opened < most && open("/dev/null", O_RDONLY) >= 0) opened++;
+  return opened;
+}
+
+static long make_inodes(long most) {
+  char name[32];
+  mkdir("many", 0755);
+  for (long i = 0; i < most; i++) {
+    snprintf(name, sizeof name, "many/%ld", i);
+    int fd = open(name, O_CREAT | O_WRONLY, 0644);
+    if (fd < 0) return i;
+    close(fd);
+  }
+  return most;
+}
+
+// Listens where a neighbour might, and says after the input has ended whether anybody came.
+static long try_listen(int port) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
+  if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, 8) != 0) return -1;
+  puts("listening");
+  fflush(stdout);
+  for (char byte; read(0, &byte, 1) > 0;) continue;
+  return accept(fd, NULL, NULL);
+}
+
 static long attempt(const char *name, const char *arg) {
   int number = arg ? atoi(arg) : 0;
 #define CASE(text) if (strcmp(name, text) == 0)
@@ -233,21 +315,26 @@ static long attempt(const char *name, const char *arg) {
   CASE("connect-mapped") return try_connect(AF_INET6, SOCK_STREAM, 0, "::ffff:127.0.0.1", number);
   CASE("connect-mptcp") return try_connect(AF_INET, SOCK_STREAM, IPPROTO_MPTCP, "127.0.0.1", number);
   CASE("connect-sctp") return try_connect(AF_INET, SOCK_STREAM, IPPROTO_SCTP, "127.0.0.1", number);
-  CASE("connect-public") return try_connect(AF_INET, SOCK_STREAM, 0, "192.0.2.1", 443);
-  CASE("connect-metadata") return try_connect(AF_INET, SOCK_STREAM, 0, "169.254.169.254", 80);
   CASE("fast-open") return try_send("127.0.0.1", number, SOCK_STREAM, MSG_FASTOPEN);
   CASE("udp") return try_send("127.0.0.1", number, SOCK_DGRAM, 0);
   CASE("udp-public") return try_send("192.0.2.1", 443, SOCK_DGRAM, 0);
   CASE("abstract") return try_abstract(arg);
   CASE("path-socket") return try_path_socket(arg);
   CASE("signal") return kill((pid_t)number, SIGKILL);
-  CASE("signal-all") return kill(-1, SIGWINCH);
   CASE("set-id-chmod") return try_set_id(0);
   CASE("set-id-open") return try_set_id(1);
   CASE("openat2") { unsigned long how[3] = {O_CREAT | O_WRONLY, 06755, 0}; return syscall(SYS_openat2, AT_FDCWD, "bit2", how, sizeof how); }
   CASE("core-limit") return core_limit();
   CASE("memfd") return try_memfd();
   CASE("descriptors") return descriptors();
+  CASE("stacking") return try_stacking();
+  CASE("smuggle") return try_smuggle();
+  CASE("forgery") return try_forgery();
+  CASE("threads") return count_threads(number);
+  CASE("files") return count_files(number);
+  CASE("inodes") return make_inodes(number);
+  CASE("listen") return try_listen(number);
+  CASE("kill-all") return kill(-1, SIGKILL);
   errno = ENOEXEC;
   return -1;
 }

