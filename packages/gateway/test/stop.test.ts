@@ -100,7 +100,7 @@ describe('a stop', () => {
     ]) {
       rig.tell(message);
     }
-    const foreign = { type: 'serve', v: 1, tenant: 'other', session, kind: 'proxy', address: '::1', of: 1 };
+    const foreign = { type: 'serve', v: 1, tenant: 'other', session, kind: 'proxy', address: '::1', port: 1, of: 1 };
     rig.tell(foreign, {});
     await rig.until(() => rig.reports.some((report) => report.code === 'tenant-mismatch'));
     expect((await ask(rig)).status).toBe(200);
