@@ -1,0 +1,26 @@
+import { egressMutations } from './egress.ts';
+import { gatewayMutations } from './gateway.ts';
+import type { Mutation } from './mutation.ts';
+import { policyMutations } from './policy.ts';
+import { sandboxMutations } from './sandbox.ts';
+import { secretsMutations } from './secrets.ts';
+
+export const mutations: readonly Mutation[] = [
+  ...gatewayMutations,
+  ...egressMutations,
+  ...policyMutations,
+  ...secretsMutations,
+  ...sandboxMutations,
+];
+
+/** One per kind of check, with tests that take a second: what `./check` tries each time. */
+export const shortRun: readonly string[] = [
+  'http/head: two Host are taken',
+  'http/headers: hop-by-hop headers are forwarded',
+  'address: NAT64 is not looked into',
+  'destination: one good address is enough',
+  'coding: no ratio',
+  'permit: used twice',
+  'json/parse: duplicate keys',
+  'scrub: nothing is held back at a cut',
+];
