@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import type { GatewayFigures, GatewayOrder } from './gateway-program.ts';
+
+/** `gateway-program.ts` as a child: `ports[i]` is the proxy of session i. */
+export class GatewayProcess implements AsyncDisposable {
+  readonly ports: readonly number[];
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, ports: readonly number[]) {
+    this.#child = child;
+    this.ports = ports;
+  }
+
+  /** `openFilesMax`: both limits of its descriptors; Node itself raises the soft one to the hard one. */
+  static async start(order: GatewayOrder, openFilesMax: number | null = null): Promise<GatewayProcess> {
+    const program = path.join(import.meta.dirname, 'gateway-program.ts');
+    const limit = openFilesMax === null ? '' : `ulimit -n ${openFilesMax}; `;
+    const line = `${limit}exec "$0" --expose-gc --conditions=cordon-source "$1" "$2"`;
+    const child = spawn('bash', ['-c', line, process.execPath, program, JSON.stringify(order)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const told = once(child, 'message') as Promise<[{ readonly ports: readonly number[] }]>;
+    const ended = once(child, 'exit').then(([status]) => {
+      throw new Error(`the gateway ended before it served: ${status}`);
+    });
+    const [{ ports }] = await Promise.race([told, ended]);
+    ended.catch(() => undefined);
+    return new GatewayProcess(child, ports);
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async figures(): Promise<GatewayFigures> {
+    const answer = once(this.#child, 'message') as Promise<[GatewayFigures]>;
+    this.#child.send('stats');
+    return (await answer)[0];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.running) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await ended;
+  }
+}

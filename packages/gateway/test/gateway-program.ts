@@ -1,0 +1,63 @@
+// A whole gateway in a process of its own, for tests that need its descriptors and its memory apart from the client's.
+// Argument: JSON of `GatewayOrder`. Says `{ ports }` over IPC when it serves, and answers `stats`.
+import { readdirSync } from 'node:fs';
+import { Rig, session } from './rig.ts';
+
+export interface GatewayOrder {
+  /** Sessions; the last is the rig's own. */
+  readonly sessions: number;
+  /** Of the test's server, which every session may GET as `http://api.example.com`. */
+  readonly upstreamPort: number;
+}
+
+export interface GatewayFigures {
+  readonly sockets: number;
+  readonly inFlight: number;
+  readonly descriptors: number;
+  readonly heapBytes: number;
+  readonly rssBytes: number;
+}
+
+const order = JSON.parse(process.argv[2] ?? '') as GatewayOrder;
+const others = Array.from(
+  { length: order.sessions - 1 },
+  (_, i) => `ses_01arz3ndektsv4rrffq6${String(i).padStart(6, '0')}`,
+);
+const rig = await Rig.start({
+  grants: [{ allow: 'http://api.example.com', methods: ['GET', 'POST'] }],
+  hosts: { 'api.example.com:80': order.upstreamPort },
+  sessions: others,
+  // Held open for as long as the test takes, on the slowest machine too.
+  limits: { keepAliveIdleMs: 600_000, headTimeoutMs: 300_000 },
+});
+
+process.on('message', (what) => {
+  if (what === 'stats') {
+    globalThis.gc?.();
+    const { sockets, inFlight } = rig.gateway.stats();
+    const figures: GatewayFigures = {
+      sockets,
+      inFlight,
+      descriptors: openDescriptors(),
+      heapBytes: process.memoryUsage().heapUsed,
+      rssBytes: process.memoryUsage.rss(),
+    };
+    process.send?.(figures);
+  }
+});
+/** Listing them takes one itself. */
+function openDescriptors(): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return Number.MAX_SAFE_INTEGER;
+  }
+}
+
+process.once('disconnect', () => {
+  rig[Symbol.asyncDispose]().then(
+    () => process.exit(0),
+    () => process.exit(1),
+  );
+});
+process.send?.({ ports: [...others, session].map((id) => rig.portsOf(id).proxy) });
