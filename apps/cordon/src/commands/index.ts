@@ -11,6 +11,7 @@ import * as secrets from './secrets.ts';
 import { ps, show } from './sessions.ts';
 import { freeze, kill, unfreeze } from './stop.ts';
 import { suggest } from './suggest.ts';
+import { top } from './top.ts';
 import { apply, diff, discard } from './workspace.ts';
 
 /** In the order of the help. */
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   exec,
   demo,
   ps,
+  top,
   show,
   logs,
   diff,
