@@ -63,7 +63,7 @@ module.exports = {
     authority('processes', 'only sandbox starts processes', 'child_process|cluster', [
       pkg('sandbox', 'testkit'),
       '^apps/cordond/src/', // starts its roles
-      '^apps/cordon/src/(daemon\\.ts|commands/(ledger|demo|attack)\\.ts)$', // starts cordond on demand, the verifier, the demo and the attacks
+      '^apps/cordon/src/((daemon|raw-mode)\\.ts|commands/(ledger|demo|attack)\\.ts)$', // starts cordond on demand, the verifier, the demo and the attacks; stty
       '^apps/(demo|attack)/src/', // drive the command line as a person would
     ]),
     authority(

@@ -8,6 +8,8 @@ import { until } from '../support/until.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const cordonProgram = `${process.execPath} ${path.join(root, 'apps/cordon/dist/cordon.mjs')}`;
+/** Of util-linux; gives a program a terminal of its own. */
+const terminalProgram = 'script';
 const host = 'api.example.com';
 const wait = (condition: () => boolean | Promise<boolean>, what: string): Promise<void> =>
   until(condition, what, 30_000);
@@ -150,7 +152,8 @@ describe('cordon top', () => {
     expect(table.stdout).toContain('gateways: 1 live');
     expect(table.stdout).not.toContain('\u001b');
 
-    const screen = spawn('script', ['-qec', `${cordonProgram} top -n 0.2; stty -a`, '/dev/null'], {
+    const onTerminal = ['-qec', `${cordonProgram} top -n 0.2; stty -a`, '/dev/null'];
+    const screen = spawn(terminalProgram, onTerminal, {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
         PATH: process.env['PATH'] ?? '',

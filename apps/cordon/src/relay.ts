@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
 import { CordonError, type ExitReport, isCordonError } from '@cordon/protocol';
 import type { Attachment } from '@cordon/sdk';
 import { exitStatus } from './exit.ts';
+import { enterRawMode } from './raw-mode.ts';
 import type { Surroundings } from './surroundings.ts';
 import { TerminalFilter } from './terminal-filter.ts';
 import { visible } from './text.ts';
@@ -42,7 +42,7 @@ export async function relay(first: Attachment, at: Surroundings, options: RelayO
     listener: () => void attachment.signal(name).catch(failed),
   }));
   for (const { name, listener } of signals) process.on(name, listener);
-  if (options.terminal) enterRawMode(at);
+  if (options.terminal) enterRawMode(at.stdin);
   at.stdin.on('data', onData).on('end', onEnd);
   at.stdout.on('resize', onResize);
   let offset = 0;
@@ -79,17 +79,6 @@ export async function relay(first: Attachment, at: Surroundings, options: RelayO
     for (const { name, listener } of signals) process.off(name, listener);
     attachment.detach();
   }
-}
-
-/**
- * Node's raw mode leaves the terminal adding a carriage return to each line feed (ONLCR), which the terminal inside has
- * done already: `\n` would arrive as `\r\r\n`, and a program that draws with bare line feeds would be drawn wrong. There
- * is no call for it in Node. The end of raw mode restores what was before both steps; without `stty` lines only look
- * as they did.
- */
-function enterRawMode(at: Surroundings): void {
-  at.stdin.setRawMode(true);
-  spawnSync('stty', ['-onlcr'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }
 
 /** The daemon may be away for a moment; the session and its output are the supervisor's and still there. */
