@@ -30,6 +30,17 @@ export const limits = {
   clientHelloBytesMax: 16 * 1024,
   /** How long a CONNECT to where a tunnel is granted may say nothing: then the server is the one that speaks first. */
   silenceMs: 300,
+  /** Told with a close frame: 1009, 1008, 1001. */
+  websocketMessageBytesMax: 1024 * 1024,
+  websocketFragmentsMax: 4_096,
+  /** Pieces in which the network delivers a message that is not whole yet. */
+  websocketChunksMax: 16_384,
+  websocketMessagesPerSecondMax: 200,
+  websocketPingMs: 30_000,
+  websocketIdleMs: 300_000,
+  websocketLifeMs: 8 * 3600_000,
+  /** For the other side's own close frame. */
+  websocketCloseMs: 2_000,
   /** How long what a refused client still sends is thrown away, so that it can read why. */
   lingerMs: 500,
   // answer 504

@@ -3,7 +3,6 @@ import type { EntryDraft } from '@cordon/ledger';
 import type { Clock } from '@cordon/protocol';
 import { isUnsent } from './failure.ts';
 import { outcomeEntry } from './record.ts';
-import type { Relayed } from './relay.ts';
 
 /** Collects what became of one effect; {@link entry} is its one ledger entry. */
 export class Outcome {
@@ -11,8 +10,8 @@ export class Outcome {
   readonly #startedMs: number;
   #code = 'relayed';
   #bytesOut: number | null = null;
-  #answer: UpstreamAnswer | null = null;
-  #relayed: Relayed | null = null;
+  #answer: Pick<UpstreamAnswer, 'status' | 'address'> | null = null;
+  #relayed: { readonly digest: string | null; readonly scrubbed: readonly string[] } | null = null;
   #credentials: readonly string[] = [];
   #firstByteMs: number | null = null;
   #bytesIn = 0;
@@ -31,7 +30,7 @@ export class Outcome {
     this.#bytesOut = bytes;
   }
 
-  answered(answer: UpstreamAnswer): void {
+  answered(answer: Pick<UpstreamAnswer, 'status' | 'address'>): void {
     this.#answer = answer;
   }
 
@@ -43,7 +42,7 @@ export class Outcome {
     this.#bytesIn += bytes;
   }
 
-  relayed(relayed: Relayed): void {
+  relayed(relayed: { readonly digest: string | null; readonly scrubbed: readonly string[] }): void {
     this.#relayed = relayed;
   }
 

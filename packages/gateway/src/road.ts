@@ -43,13 +43,19 @@ export async function travel(road: Road, ask: Ask): Promise<Refusal | null> {
   return null;
 }
 
-interface ReadIntent {
+export interface ReadIntent {
   readonly intent: Intent;
   readonly plan: SecretPlan | SecretRefusal;
 }
 
 /** The adapter: after this everything hostile was parsed. */
-function readIntent(ask: Ask, policy: InForce, headers: HeaderPairs, body: Body): ReadIntent | Refusal {
+export function readIntent(
+  ask: Ask,
+  policy: InForce,
+  headers: HeaderPairs,
+  body: Body,
+  action: 'http.request' | 'http.upgrade' = 'http.request',
+): ReadIntent | Refusal {
   const { head } = ask;
   const { endpoint, method } = head;
   const target = readTarget(head.target, transportFor(policy.snapshot, endpoint.origin).encodedSlash);
@@ -61,7 +67,7 @@ function readIntent(ask: Ask, policy: InForce, headers: HeaderPairs, body: Body)
   const query = [...target.query, ...target.query.map(decodedPair)];
   const plan = planSecrets({ origin: endpoint.origin, method, path, query, headers }, policy.session.secrets);
   const kept = plan.refused ? headers : plan.headers;
-  return { intent: toIntent(policy.session, { method, endpoint, target, headers: kept, payload }), plan };
+  return { intent: toIntent(policy.session, { method, endpoint, target, headers: kept, payload, action }), plan };
 }
 
 function decodedPair([name, value]: readonly [string, string]): readonly [string, string] {

@@ -22,6 +22,7 @@ import type { Session } from './session/session.ts';
 import type { Shed } from './shed.ts';
 import { afterConnect, mayBeRaw } from './tunnel/after-connect.ts';
 import { serveTunnel, type TunnelServing } from './tunnel/serve.ts';
+import { serveWebSocket } from './websocket/serve.ts';
 
 /** Those that speak HTTP or TLS from the first byte. */
 export type HttpKind = 'proxy' | 'http' | 'tls';
@@ -179,7 +180,10 @@ export class Service implements Disposable {
     if (isOwnName(head.endpoint.host)) return this.#ownPage(session, head, response);
     if (road.policyOf(session.id) === null) return withoutPolicy();
     const ask: Ask = { session, head, request, response, channel: connection.id, signal, startedMs };
-    if (head.upgrade === 'websocket') return refuse('upgrade-unsupported', 'WebSocket connections are not served yet.');
+    if (head.upgrade === 'websocket') {
+      if (request.upgrade !== null) return serveWebSocket(road, ask, request.upgrade);
+      return refuse('upgrade-unsupported', 'A WebSocket is opened over HTTP/1.1 with `Upgrade: websocket` alone.');
+    }
     if (head.expectContinue) response.writeContinue();
     return travel(road, ask);
   }

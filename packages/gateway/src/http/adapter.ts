@@ -16,6 +16,7 @@ export interface HttpRequest {
   /** As they will be forwarded, placeholders as they are. */
   readonly headers: HeaderPairs;
   readonly payload: Payload;
+  readonly action?: 'http.request' | 'http.upgrade';
 }
 
 /** Content only: the same bytes tried again give the same intent, and so the same hash. Nobody can change it any more. */
@@ -27,7 +28,7 @@ export function toIntent(session: SessionPolicy, request: HttpRequest): Intent &
     agent: session.agent,
     chain: session.chain,
     salt: session.salt,
-    action: 'http.request',
+    action: request.action ?? 'http.request',
     resource: request.endpoint.origin,
     args: {
       method: request.method,

@@ -13,6 +13,8 @@ const refusals = {
   'host-not-canonical': [400, 'The host is not in its one canonical form'],
   'header-not-ascii': [400, 'A header value holds bytes outside printable ASCII'],
   'override-header': [400, 'A header names another method or path than the request line'],
+  'websocket-handshake': [400, 'The WebSocket handshake is not one of RFC 6455'],
+  'websocket-version': [426, 'Only version 13 of WebSocket is served'],
   'transfer-encoding-on-1.0': [400, 'HTTP/1.0 has no Transfer-Encoding'],
   'body-not-allowed': [400, 'This method may not carry a body'],
   'body-unreadable': [400, 'The body cannot be read as its headers say'],

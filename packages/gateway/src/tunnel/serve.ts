@@ -120,6 +120,8 @@ async function effect(road: Road, tunnel: Tunnel, permit: Permit, snapshot: Poli
     using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), gone);
     checkPolicy(road, session, permit, { snapshot });
     piped = await pipe({ near: tunnel.socket, far, signal: stream.signal, ...limitsOf(road, permit) });
+    session.traffic.out += piped.bytesOut;
+    session.traffic.in += piped.bytesIn;
     if (piped.error !== null) code = codeOf(piped.error);
   } catch (error: unknown) {
     code = codeOf(error);

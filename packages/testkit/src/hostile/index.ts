@@ -32,3 +32,12 @@ export { authorityRows, lineRows } from './line.ts';
 export type { HostileRequest } from './request.ts';
 export { codedBombs, type HostileBody, jsonBombs, opaqueBodies } from './size.ts';
 export { halfOpen, type SlowClient, slowBodies, slowHeads } from './slow.ts';
+export {
+  closeFrame,
+  type FrameChange,
+  frame,
+  type HostileMessage,
+  hostileMessages,
+  hostileSwitches,
+  opcodes,
+} from './websocket.ts';
