@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { isCordonError } from '@cordon/protocol';
 import { type Configuration, readConfiguration } from './configuration.ts';
 import { dropFetchClient } from './lean.ts';
+import { writeLog } from './log-line.ts';
 
 /** Exit status of Cordon's own failures (contracts.md). */
 const exitStatus = { unavailable: 69, internal: 70, configuration: 78 } as const;
@@ -54,6 +55,6 @@ try {
   await run(readConfiguration(process, fileURLToPath(import.meta.url)));
   process.exit(0);
 } catch (error: unknown) {
-  process.stderr.write(`cordond: ${explain(error)}\n`);
+  writeLog(`cordond: ${explain(error)}\n`);
   process.exit(statusOf(error));
 }

@@ -213,10 +213,17 @@ export class Service implements Disposable {
   async #fault(connection: Connection, request: Incoming, response: Reply, error: unknown): Promise<void> {
     if (error instanceof GatewayError && error.code === 'client-gone') return;
     const { road } = this.#options;
-    road.report('error', codeOf(error), error instanceof Error ? (error.stack ?? error.message) : 'not an error');
-    const code =
-      codeOf(error) === 'journal-failed' ? 'The decision could not be recorded.' : 'An internal step failed.';
-    await this.#refuse(connection, request, response, refuse('fault', `${code} Nothing was sent.`));
+    // A journal that is down says so itself, once; one line a request would let an agent fill the log.
+    if (codeOf(error) !== 'journal-failed')
+      road.report('error', codeOf(error), error instanceof Error ? (error.stack ?? error.message) : 'not an error');
+    const refusal =
+      codeOf(error) === 'journal-failed'
+        ? refuse('ledger-unavailable', 'The decision could not be recorded. Nothing was sent.', {
+            nextSteps: ['cordon status', 'free space on the disk of $CORDON_HOME'],
+            retryAfterSeconds: 5,
+          })
+        : refuse('fault', 'An internal step failed. Nothing was sent.');
+    await this.#refuse(connection, request, response, refusal);
   }
 
   #recordRefusal(session: Session, channel: string, refusal: Refusal, request: Incoming | null): void {
@@ -233,6 +240,7 @@ export class Service implements Disposable {
     });
     const suppressed = session.refusals.admit(road.clock.monotonic(), road.limits.refusalsRecordedPerMinuteMax);
     if (suppressed === null) return;
+    if (road.journal.failure !== null) return;
     const { code, detail, resource } = refusal;
     const fault = { code, detail, channel, attempt: null, suppressed, ...(resource === null ? {} : { resource }) };
     road.journal.append(faultEntry(session.id, fault), 'os').catch((error: unknown) => {

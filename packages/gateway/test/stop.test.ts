@@ -248,9 +248,9 @@ describe('the journal', () => {
     expect((await ask(rig)).status).toBe(200);
     broken = true;
     const before = requests.length;
-    expect(await ask(rig)).toEqual({ status: 500, code: 'fault' });
+    expect(await ask(rig)).toEqual({ status: 503, code: 'ledger-unavailable' });
     expect(requests.length).toBe(before);
-    expect(rig.reports.map((report) => report.code)).toContain('journal-failed');
+    expect(rig.reports.map((report) => report.code)).toContain('ledger-down');
     broken = false;
     expect((await ask(rig)).status).toBe(200);
     await rig.until(async () => (await outcomeCodes(rig)).length === 2);

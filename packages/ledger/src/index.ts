@@ -1,5 +1,6 @@
 export type { LedgerErrorCode } from './error.ts';
 export { JournalArchive, readJournal } from './journal/archive.ts';
+export { journalThatIsDown } from './journal/down.ts';
 export { type JournalFiles, nodeFiles } from './journal/files.ts';
 export type { EntryDraft, Head, Journal, JournalOptions } from './journal/journal.ts';
 export type { Cut, RecoveryReport } from './journal/recovery.ts';

@@ -10,6 +10,7 @@ import { loadEngine } from '../engine.ts';
 import { hostFiles } from '../host-files.ts';
 import { AuthorityKeeper, openLedgerKey, readKeyBytes } from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
+import { writeLog } from '../log-line.ts';
 import { onStop } from '../signals.ts';
 import { spawnSupervisor } from '../supervisor-process.ts';
 import { describeTesting, readTestingDestinations } from '../testing.ts';
@@ -25,10 +26,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
   const { tenant } = configuration;
   const testing =
     configuration.testingDestinations === null ? null : readTestingDestinations(configuration.testingDestinations);
-  const log = createLog(
-    (line) => process.stderr.write(line),
-    () => timestamp(clock),
-  );
+  const log = createLog(writeLog, () => timestamp(clock));
   const profiles = await loadProfiles(layout.profiles, hostFiles);
   await makeFolders(configuration, layout);
   await using store = await openAlone(layout.database);

@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { createResolver, Destinations, localHostView, parseOverrides, Upstreams } from '@cordon/egress';
 import { Gateway } from '@cordon/gateway';
-import { type Journal, openJournal } from '@cordon/ledger';
+import { type Journal, journalThatIsDown, type LedgerErrorCode, openJournal } from '@cordon/ledger';
 import {
+  type CordonError,
   createId,
   type GatewayToSupervisor,
   isCordonError,
@@ -20,6 +21,7 @@ import { readTestingDestinations } from '../testing.ts';
 const writer = 'gw';
 const journalRetryMs = 20;
 const journalWaitMs = 8000;
+const journalReopenMs = 1000;
 const hostViewMs = 60_000;
 
 /** Zone 1: one tenant's data plane, a child of the supervisor. Hostile bytes are parsed here and nowhere else. */
@@ -31,12 +33,13 @@ export async function runGateway(configuration: Configuration): Promise<void> {
     configuration.testingDestinations === null ? null : readTestingDestinations(configuration.testingDestinations);
   // Before anything is awaited: a message that came meanwhile would be lost.
   const messages = inbox();
-  await using journal = await openOwnJournal(layout.journals, tenant);
+  await using journal = await openOrDown(layout.journals, tenant);
   // A journal that failed stays down until it is opened anew, which the next process does: connections wait for it.
   journal.onFailure((error) => {
     logLine(timestamp(clock), { level: 'error', code: error.code, message: error.message });
     process.exit(70);
   });
+  if (journal.failure !== null) void endWhenWritable(layout.journals, tenant, journal.failure);
   let hostView = localHostView([]);
   const refresh = setInterval(() => {
     hostView = localHostView([]);
@@ -69,6 +72,38 @@ export async function runGateway(configuration: Configuration): Promise<void> {
   });
   await messages.disconnected;
   clearInterval(refresh);
+}
+
+/** A disk that takes nothing is no reason to leave agents waiting: they are told no, with the reason. */
+async function openOrDown(directory: string, tenant: string): Promise<Journal> {
+  try {
+    return await openOwnJournal(directory, tenant);
+  } catch (error: unknown) {
+    if (!isDown(error)) throw error;
+    return journalThatIsDown({ writer, tenant }, error);
+  }
+}
+
+/** The next process begins with the journal as it is then; this one has promised nothing that it must keep. */
+async function endWhenWritable(directory: string, tenant: string, failure: Error): Promise<void> {
+  const say = (level: string, message: string): void =>
+    logLine(timestamp(systemClock), { level, code: 'ledger-down', message });
+  say('error', `${failure.message}; every request is denied until it can be written`);
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, journalReopenMs));
+    try {
+      await (await openJournal({ directory, tenant, writer, clock: systemClock })).close();
+      break;
+    } catch (error: unknown) {
+      if (!isDown(error)) break;
+    }
+  }
+  say('info', 'the journal can be written again');
+  process.exit(0);
+}
+
+function isDown(error: unknown): error is CordonError<LedgerErrorCode> {
+  return isCordonError(error) && error.code === ('ledger-down' satisfies LedgerErrorCode);
 }
 
 /** The gateway before us may still be dying: its journal is ours as soon as the kernel says that it is gone. */

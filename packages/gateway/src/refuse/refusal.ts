@@ -39,6 +39,7 @@ const refusals = {
   'head-too-large': [431, 'The request head is over the limit'],
   'transfer-encoding': [501, 'Transfer-Encoding may only be chunked'],
   overloaded: [503, 'Cordon has no room for more at the moment'],
+  'ledger-unavailable': [503, 'Nothing can be recorded, so nothing is done'],
   'memory-full': [503, 'Too many bodies are in memory at once'],
   'upgrade-unsupported': [501, 'This upgrade is not served'],
   'http-version': [505, 'Only HTTP/1.0 and HTTP/1.1 are served'],
