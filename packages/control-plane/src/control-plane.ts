@@ -57,6 +57,7 @@ export class ControlPlane {
     await link.shutdown().catch(quietly('supervisor shutdown'));
     link[Symbol.dispose]();
     await sessions.endAll('cordond was shut down').catch(quietly('sessions at shutdown'));
+    await sessions.settle();
     await recorder.admin(person, 'shutdown', { sessions: registry.size }).catch(quietly('shutdown record'));
     gateways[Symbol.dispose]();
     tenant[Symbol.dispose]();
@@ -184,7 +185,8 @@ export class ControlPlane {
 
   /** That we live and what we see; a silent minute in the ledger is a finding of the verifier. */
   #beat(): void {
-    const { recorder, registry, gateways } = this.#parts;
+    const { recorder, registry, gateways, sessions } = this.#parts;
+    void sessions.settle();
     const data = { sessions: registry.size, gateways: gateways.connected.length };
     this.#renewAuthority().catch((error: unknown) => this.#options.log.fault('interception CA', error));
     recorder

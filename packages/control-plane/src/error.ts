@@ -38,6 +38,9 @@ export const statuses = {
 } as const;
 export type ControlErrorCode = keyof typeof statuses;
 
+/** What to do about `ledger-unavailable`. */
+export const unwritableSteps: readonly string[] = ['check the disk of $CORDON_HOME', 'cordon status'];
+
 /** An answer for the person who asked: it may be read as it is and says what to do next. */
 export function refusal(
   code: ControlErrorCode,

@@ -3,17 +3,30 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { type StoreErrorCode, storeError, systemCode } from './error.ts';
 import { integer, type Row } from './row.ts';
 import { applicationId, migrations } from './schema.ts';
+import { WalSync } from './wal-sync.ts';
 
-const codes = { busy: 5, corrupt: 11, notADatabase: 26, constraint: 19 } as const;
+const codes = {
+  busy: 5,
+  readOnly: 8,
+  io: 10,
+  corrupt: 11,
+  full: 13,
+  cannotOpen: 14,
+  notADatabase: 26,
+  constraint: 19,
+} as const;
+const unwritable: readonly number[] = [codes.readOnly, codes.io, codes.full, codes.cannotOpen];
 
 /** One connection that owns its file: parameterised statements only, each prepared once. */
 export class Database {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #log: WalSync;
 
   /** @throws CordonError `store-locked` `store-damaged` `store-version` */
   constructor(path: string) {
     makePrivate(path);
+    this.#log = new WalSync(path);
     this.#database = new DatabaseSync(path, {
       allowExtension: false,
       enableDoubleQuotedStringLiterals: false,
@@ -37,23 +50,50 @@ export class Database {
 
   /** Returns how many rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#statement(sql).run(...values).changes);
+    return writing(() => Number(this.#statement(sql).run(...values).changes));
   }
 
   /** All or nothing. The steps are synchronous, so no other caller's statement can come in between. */
   transaction<T>(steps: () => T): T {
-    this.#database.exec('BEGIN IMMEDIATE');
+    return writing(() => {
+      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        const result = steps();
+        this.#database.exec('COMMIT');
+        return result;
+      } catch (error) {
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** All or nothing, as above, and resolves when it is on disk; what others ask for meanwhile is answered. */
+  async durable<T>(steps: () => T): Promise<T> {
+    const result = this.unsynced(steps);
     try {
-      const result = steps();
-      this.#database.exec('COMMIT');
-      return result;
+      await this.#log.flush();
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw error;
+      throw storeError('store-unwritable', 'the state cannot be synced', error);
+    }
+    return result;
+  }
+
+  /**
+   * A transaction of what can be built again from the ledger. It waits for no disk: a power cut may take it, whole, and
+   * everything behind it.
+   */
+  unsynced<T>(steps: () => T): T {
+    this.#database.exec('PRAGMA synchronous = NORMAL');
+    try {
+      return this.transaction(steps);
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL');
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.#log.close();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -88,6 +128,16 @@ export class Database {
     const statement = this.#database.prepare(sql);
     this.#statements.set(sql, statement);
     return statement;
+  }
+}
+
+/** @throws CordonError `store-unwritable` when the disk takes nothing */
+function writing<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (!unwritable.includes(sqliteCode(error))) throw error;
+    throw storeError('store-unwritable', 'the state cannot be written', error);
   }
 }
 

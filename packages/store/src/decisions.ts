@@ -71,7 +71,7 @@ export class SqliteDecisionIndex implements DecisionIndex {
   }
 
   async insert(batch: readonly IndexedDecision[]): Promise<number> {
-    return this.#database.transaction(() => {
+    return this.#database.unsynced(() => {
       let inserted = 0;
       for (const decision of batch) inserted += this.#insertOne(decision);
       return inserted;
@@ -79,7 +79,7 @@ export class SqliteDecisionIndex implements DecisionIndex {
   }
 
   async finish(batch: readonly FinishedDecision[]): Promise<void> {
-    this.#database.transaction(() => {
+    this.#database.unsynced(() => {
       for (const finished of batch) this.#finishOne(finished);
     });
   }

@@ -9,6 +9,8 @@ export type StoreErrorCode =
   /** A policy generation that is not higher than the highest ever. */
   | 'store-rollback'
   | 'store-damaged'
+  /** The disk is full, read-only or failing: what was asked for is not kept, and nothing of it is half done. */
+  | 'store-unwritable'
   /** Written by a later version of Cordon. */
   | 'store-version'
   /** A file of ours that others could read or have written. */

@@ -26,7 +26,7 @@ export class SqliteIdempotencyStore implements IdempotencyStore {
   }
 
   async claim(key: string, fingerprint: string, at: string): Promise<Claim> {
-    return this.#database.transaction(() => {
+    return await this.#database.durable(() => {
       const row = this.#database.get('SELECT fingerprint, answer FROM idempotency WHERE key = ?', key);
       if (row === undefined) {
         this.#database.run('INSERT INTO idempotency (key, fingerprint, at) VALUES (?, ?, ?)', key, fingerprint, at);
@@ -41,7 +41,9 @@ export class SqliteIdempotencyStore implements IdempotencyStore {
   }
 
   async finish(key: string, answer: string): Promise<void> {
-    this.#database.run('UPDATE idempotency SET answer = ? WHERE key = ?', answer, key);
+    await this.#database.durable(() =>
+      this.#database.run('UPDATE idempotency SET answer = ? WHERE key = ?', answer, key),
+    );
   }
 
   async release(key: string): Promise<void> {

@@ -43,7 +43,7 @@ export class SqliteRefusalIndex implements RefusalIndex {
   }
 
   async insert(batch: readonly IndexedRefusal[]): Promise<void> {
-    this.#database.transaction(() => {
+    this.#database.unsynced(() => {
       for (const { writer, wseq, session, at, code, detail, channel, resource, suppressed } of batch) {
         this.#database.run(
           `INSERT INTO refusals (writer, wseq, session, at, code, detail, channel, resource, suppressed)

@@ -62,26 +62,11 @@ export class SqliteSessionStore implements SessionStore {
 
   async create(record: SessionRecord): Promise<StoredSession> {
     try {
-      this.#database.run(
-        `INSERT INTO sessions (id, version, tenant, agent, profile, person, state, command, workspace, workspace_mode,
-           started_at, ended_at, sandbox, exit, grants, detail) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        record.id,
-        record.tenant,
-        record.agent,
-        record.profile,
-        record.person,
-        record.state,
-        JSON.stringify(record.command),
-        record.workspace,
-        record.workspaceMode,
-        record.startedAt,
-        ...changing(record),
-      );
+      return await this.#database.durable(() => this.#insert(record));
     } catch (error) {
       if (isConstraint(error)) throw storeError('store-conflict', `the session ${record.id} exists`, error);
       throw error;
     }
-    return this.#read(record.id);
   }
 
   async get(id: string): Promise<StoredSession | null> {
@@ -90,7 +75,7 @@ export class SqliteSessionStore implements SessionStore {
   }
 
   async update(id: string, change: SessionChange, ifMatch?: string): Promise<StoredSession> {
-    return this.#database.transaction(() => {
+    return await this.#database.durable(() => {
       const before = this.#read(id);
       if (ifMatch !== undefined && ifMatch !== before.etag) {
         throw storeError('store-conflict', `the session ${id} has changed`);
@@ -125,6 +110,25 @@ export class SqliteSessionStore implements SessionStore {
 
   async remove(id: string): Promise<void> {
     this.#database.run('DELETE FROM sessions WHERE id = ?', id);
+  }
+
+  #insert(record: SessionRecord): StoredSession {
+    this.#database.run(
+      `INSERT INTO sessions (id, version, tenant, agent, profile, person, state, command, workspace, workspace_mode,
+         started_at, ended_at, sandbox, exit, grants, detail) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      record.id,
+      record.tenant,
+      record.agent,
+      record.profile,
+      record.person,
+      record.state,
+      JSON.stringify(record.command),
+      record.workspace,
+      record.workspaceMode,
+      record.startedAt,
+      ...changing(record),
+    );
+    return this.#read(record.id);
   }
 
   #read(id: string): StoredSession {

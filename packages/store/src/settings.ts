@@ -5,6 +5,8 @@ import { text } from './row.ts';
 export interface SettingStore {
   get(name: string): Promise<string | null>;
   set(name: string, value: string): Promise<void>;
+  /** For a mark of how far something was built from the ledger: it waits for no disk. */
+  mark(name: string, value: string): Promise<void>;
 }
 
 export class SqliteSettingStore implements SettingStore {
@@ -20,6 +22,14 @@ export class SqliteSettingStore implements SettingStore {
   }
 
   async set(name: string, value: string): Promise<void> {
+    await this.#database.durable(() => this.#write(name, value));
+  }
+
+  async mark(name: string, value: string): Promise<void> {
+    this.#database.unsynced(() => this.#write(name, value));
+  }
+
+  #write(name: string, value: string): void {
     this.#database.run(
       'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
       name,

@@ -29,16 +29,18 @@ export class SqliteStopStore implements StopStore {
   async insert(stop: StopRecord): Promise<void> {
     const { kind, target } = toColumns(stop.scope);
     try {
-      this.#database.run(
-        'INSERT INTO stops (id, kind, target, strength, reason, at, by_person, lifted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-        stop.id,
-        kind,
-        target,
-        stop.strength,
-        stop.reason,
-        stop.at,
-        stop.by,
-        stop.liftedAt,
+      await this.#database.durable(() =>
+        this.#database.run(
+          'INSERT INTO stops (id, kind, target, strength, reason, at, by_person, lifted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+          stop.id,
+          kind,
+          target,
+          stop.strength,
+          stop.reason,
+          stop.at,
+          stop.by,
+          stop.liftedAt,
+        ),
       );
     } catch (error) {
       if (isConstraint(error)) throw storeError('store-conflict', `the stop ${stop.id} exists`, error);
@@ -66,13 +68,15 @@ export class SqliteStopStore implements StopStore {
     options: { readonly kills?: boolean } = {},
   ): Promise<readonly StopRecord[]> {
     const { kind, target } = toColumns(scope);
-    const rows = this.#database.all(
-      `UPDATE stops SET lifted_at = ? WHERE lifted_at IS NULL AND kind = ? AND target = ?
+    const rows = await this.#database.durable(() =>
+      this.#database.all(
+        `UPDATE stops SET lifted_at = ? WHERE lifted_at IS NULL AND kind = ? AND target = ?
          AND (strength = 'freeze' OR ?) RETURNING *`,
-      liftedAt,
-      kind,
-      target,
-      options.kills === true ? 1 : 0,
+        liftedAt,
+        kind,
+        target,
+        options.kills === true ? 1 : 0,
+      ),
     );
     return rows.map(toStop);
   }

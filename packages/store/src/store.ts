@@ -29,7 +29,7 @@ export interface Store extends AsyncDisposable {
  */
 export async function openStore(path: string): Promise<Store> {
   const database = new Database(path);
-  const close = async (): Promise<void> => database.close();
+  const close = (): Promise<void> => database.close();
   return {
     sessions: new SqliteSessionStore(database),
     stops: new SqliteStopStore(database),

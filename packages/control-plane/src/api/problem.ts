@@ -1,13 +1,13 @@
 import { CordonError, isCordonError, type Problem, problemType } from '@cordon/protocol';
 import type { z } from 'zod';
-import { type ControlErrorCode, isControlCode, refusal, statuses } from '../error.ts';
+import { type ControlErrorCode, isControlCode, refusal, statuses, unwritableSteps } from '../error.ts';
 
 /**
  * What a client reads of an error: RFC 9457. A message is shown only if its thrower said that it may be;
  * a fault shows its code, and the log has the rest.
  */
 export function toProblem(error: unknown): Problem {
-  const known = isCordonError(error) ? error : new CordonError<ControlErrorCode>('internal', 'unexpected fault');
+  const known = inOurWords(error);
   const code = known.expose || isControlCode(known.code) ? known.code : 'internal';
   const status = isControlCode(code) ? statuses[code] : known.expose ? 422 : 500;
   return {
@@ -18,6 +18,17 @@ export function toProblem(error: unknown): Problem {
     code,
     next_steps: known.expose ? known.nextSteps : ['read the log of cordond', 'cordon status'],
   };
+}
+
+/** What the host has run out of is not a fault of ours, and whoever asks can do something about it. */
+function inOurWords(error: unknown): CordonError {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return refusal('busy', 'cordond has no descriptor left to do this with', ['try again', 'cordon status'], error);
+  }
+  if (!isCordonError(error)) return new CordonError<ControlErrorCode>('internal', 'unexpected fault');
+  if (code !== 'store-unwritable') return error;
+  return refusal('ledger-unavailable', 'the state cannot be written, so nothing new is done', unwritableSteps, error);
 }
 
 /** The first three failures of a schema, each with the place in the request where it was found. */

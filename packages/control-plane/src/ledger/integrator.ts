@@ -31,6 +31,8 @@ export class Integrator implements AsyncDisposable {
   #again = false;
   #soon: ReturnType<typeof setTimeout> | null = null;
   #problems: readonly string[] = [];
+  /** The tree took entries that the index did not. */
+  #behind = false;
 
   private constructor(options: IntegratorOptions) {
     this.#options = options;
@@ -79,12 +81,16 @@ export class Integrator implements AsyncDisposable {
   async #integrate(): Promise<void> {
     do {
       this.#again = false;
+      // INVARIANT: nothing is indexed behind a gap, or the mark would pass over it for ever.
+      if (this.#behind) await catchUp(this.#options);
+      this.#behind = true;
       const done = await this.#options.tree.integrate();
       this.#problems = done.problems.map((problem) => JSON.stringify(problem));
       if (done.records.length > 0) {
         const attempts = await index(this.#options, done.records);
         if (attempts.length > 0) this.#options.indexed(attempts);
       }
+      this.#behind = false;
       if (done.more) this.#again = true;
     } while (this.#again);
   }
@@ -98,7 +104,7 @@ async function index(options: IntegratorOptions, records: readonly Located[]): P
   const refused = records.map(toRefusal).filter((refusal) => refusal !== null);
   if (refused.length > 0) await options.store.refusals.insert(refused);
   const last = records.at(-1);
-  if (last !== undefined) await options.store.settings.set(treeMark, String(last.index + 1));
+  if (last !== undefined) await options.store.settings.mark(treeMark, String(last.index + 1));
   if (refused.length > 0) options.refused();
   return [...new Set([...rows, ...finished].map((row) => row.attempt))];
 }
@@ -131,5 +137,5 @@ async function catchUp(options: IntegratorOptions): Promise<void> {
   }
   located.sort((a, b) => a.index - b.index);
   for (let at = 0; at < located.length; at += 1000) await index(options, located.slice(at, at + 1000));
-  await store.settings.set(treeMark, String(tree.head.size));
+  await store.settings.mark(treeMark, String(tree.head.size));
 }

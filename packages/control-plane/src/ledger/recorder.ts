@@ -1,6 +1,6 @@
 import type { EntryDraft, Journal, RecoveryReport } from '@cordon/ledger';
 import type { DurabilityTier, EntryType, Recorded, RecordValue } from '@cordon/protocol';
-import { refusal } from '../error.ts';
+import { refusal, unwritableSteps } from '../error.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 
@@ -61,7 +61,7 @@ export class Recorder implements AsyncDisposable {
       throw refusal(
         'ledger-unavailable',
         'the ledger cannot be written, so nothing new is done',
-        ['check the disk of $CORDON_HOME', 'cordon status'],
+        unwritableSteps,
         cause,
       );
     } finally {

@@ -10,7 +10,6 @@ import {
   type SupervisorEvents,
   type SupervisorMethods,
   type TeardownItem,
-  timestamp,
 } from '@cordon/protocol';
 import { digestBytes } from '@cordon/protocol/digest';
 import type { SessionRecord, SessionStore, StoredSession } from '@cordon/store';
@@ -19,6 +18,7 @@ import type { Recorder } from '../ledger/recorder.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { type StopTable, stopped } from '../stops/table.ts';
+import { Ends, toRecordable } from './ends.ts';
 import type { SessionFeed } from './feed.ts';
 import { createLive, type LiveSession } from './live.ts';
 import { type PlanParts, planSession, type SessionPlan } from './plan.ts';
@@ -55,12 +55,19 @@ export interface SessionParts {
 /** A session's life: planned, recorded, known to the gateway, started, and its end recorded. */
 export class Sessions {
   readonly #parts: SessionParts;
+  readonly #ends: Ends;
   #closing = false;
   #creating = 0;
   #quiet: Promise<void> = Promise.resolve();
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
+    this.#ends = new Ends(parts);
+  }
+
+  /** Ends of sessions that the disk did not take are written now, if it does. */
+  settle(): Promise<void> {
+    return this.#ends.settle();
   }
 
   /** No new session from now on. */
@@ -322,34 +329,10 @@ export class Sessions {
     if (live.state === 'ended') return await live.ended.promise;
     live.state = 'ended';
     live.exit = exit;
-    const { recorder, store, registry, feed, clock, backends, log } = this.#parts;
+    const { registry, feed, backends, log } = this.#parts;
     try {
       await backends.closeSession(live.id).catch((error: unknown) => log.fault(`gateway: close ${live.id}`, error));
-      // An end that cannot be recorded is an end all the same: the store still says so, the log says why.
-      await recorder
-        .record({ type: 'session.end', session: live.id, data: { exit: toRecordable(exit) } }, 'os')
-        .catch((error: unknown) => log.fault(`session ${live.id}: end`, error));
-      if (teardown.length > 0) {
-        const ok = teardown.every((item) => item.ok);
-        await recorder
-          .record(
-            {
-              type: 'teardown',
-              session: live.id,
-              data: { ok, items: teardown.length },
-              body: JSON.stringify(teardown),
-            },
-            'os',
-          )
-          .catch((error: unknown) => log.fault(`session ${live.id}: teardown`, error));
-      }
-      recorder.closeSession(live.id);
-      const stored = await store.get(live.id);
-      if (stored !== null) {
-        // The environment may hold what a person typed; an ended session needs none of it.
-        const detail = { policy: live.policy as unknown as RecordValue };
-        await store.update(live.id, { state: 'ended', endedAt: timestamp(clock), exit, detail });
-      }
+      await this.#ends.record(live, exit, teardown);
     } finally {
       registry.remove(live.id);
       live.ended.resolve();
@@ -386,11 +369,4 @@ function toRecord(plan: SessionPlan): SessionRecord {
     grants: plan.grants,
     detail: { live: live as unknown as RecordValue, policy: policy as unknown as RecordValue },
   };
-}
-
-/** Durations may be fractions; a record holds whole numbers. */
-function toRecordable(value: unknown): RecordValue {
-  return JSON.parse(
-    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'number' ? Math.round(inner) : inner)),
-  ) as RecordValue;
 }
