@@ -46,7 +46,14 @@ export class LaunchProcess {
       env: {},
       cwd: '/',
     });
-    const stdio: readonly unknown[] = this.#child.stdio;
+    const stdio = this.#child.stdio as readonly unknown[] | undefined;
+    if (stdio === undefined) {
+      // No descriptor is left: Node has made no streams, and says why in an event that must have a listener.
+      this.#child.once('error', () => undefined);
+      throw new CordonError<SandboxErrorCode>('start-failed', 'the supervisor has no descriptor left', {
+        expose: true,
+      });
+    }
     this.#guard = stdio[4] as Socket;
     this.#control = stdio[5] as Socket;
     this.gone = this.#watch();

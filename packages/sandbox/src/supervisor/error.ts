@@ -19,5 +19,7 @@ export type SupervisorErrorCode =
   | 'node-dirty'
   | 'gateway-unavailable'
   | 'uids-exhausted'
+  /** Full, read-only or failing. */
+  | 'disk-unwritable'
   | 'workspace-failed'
   | 'workspace-busy';

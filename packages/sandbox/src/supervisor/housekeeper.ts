@@ -33,13 +33,15 @@ export class Housekeeper implements Disposable {
     return this.#dirty.has(tenant);
   }
 
-  /** Looks at the session's manifest; does nothing when that is not dirty. */
+  /** Looks at the session's manifest; does nothing when that says that it ended. */
   noteDirty(session: string): void {
     const manifest = readManifest(this.#options.home, session);
+    // It ended, and its manifest could not say so: the disk took nothing.
+    if (manifest?.state === 'living' && !this.#options.isLiving(session)) this.#again();
     if (manifest?.state !== 'dirty') return;
     this.#dirty.add(manifest.tenant);
     if (manifest.uid !== null) this.#options.onDirty(manifest.uid);
-    this.#soon ??= setTimeout(() => this.#run(), limits.dirtyRetryMs).unref();
+    this.#again();
     this.#options.log({ event: 'node-dirty', session, tenant: manifest.tenant });
   }
 
@@ -48,12 +50,19 @@ export class Housekeeper implements Disposable {
     if (this.#soon !== null) clearTimeout(this.#soon);
   }
 
+  #again(): void {
+    this.#soon ??= setTimeout(() => this.#run(), limits.dirtyRetryMs).unref();
+  }
+
   #run(): void {
     this.#soon = null;
     if (this.#busy) return;
     this.#busy = true;
     this.#keep()
-      .catch((error: unknown) => this.#options.log({ event: 'housekeeping-failed', error: String(error) }))
+      .catch((error: unknown) => {
+        this.#options.log({ event: 'housekeeping-failed', error: String(error) });
+        this.#again();
+      })
       .finally(() => {
         this.#busy = false;
       });
@@ -63,7 +72,7 @@ export class Housekeeper implements Disposable {
     const { home, launch, clock, isLiving } = this.#options;
     for (const session of listSessionFolders(home)) {
       const manifest = isLiving(session) ? null : readManifest(home, session);
-      if (manifest?.state === 'dirty') await this.#retry(manifest);
+      if (manifest?.state === 'dirty' || manifest?.state === 'living') await this.#retry(manifest);
       else if (manifest?.reported === true && clock.now() - (manifest.endedAt ?? 0) > limits.proposalKeepMs) {
         await removeSessionFolder(home, launch, session);
       }

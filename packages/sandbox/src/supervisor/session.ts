@@ -3,7 +3,6 @@ import {
   type Clock,
   CordonError,
   type ExitReport,
-  isCordonError,
   type SessionReport,
   type SessionState,
   type SessionStats,
@@ -23,6 +22,7 @@ import type { SupervisorLogEvent } from './options.ts';
 import { namespacesOf, processesInCgroup } from './process-table.ts';
 import { proveGone, removeLeftovers, settleItems } from './proof.ts';
 import { ProtectedWatch } from './protected-watch.ts';
+import { startError, stopped } from './start-error.ts';
 
 export interface SessionOptions {
   readonly order: StartOrder;
@@ -132,7 +132,7 @@ export class Session {
     } catch (error: unknown) {
       await this.#fail();
       this.#markStarted();
-      throw this.#killedFor !== null && !isStopped(error) ? stopped(this.#killedFor) : error;
+      throw startError(error, this.#killedFor);
     }
     this.#markStarted();
     this.#watch();
@@ -278,8 +278,17 @@ export class Session {
   #recordNamespaces(): void {
     if (this.#manifest === null || this.#state === 'ended') return;
     const names = new Set(processesInCgroup(this.id, this.uid).flatMap(namespacesOf));
-    this.#manifest = { ...this.#manifest, namespaces: [...names] };
-    updateManifest(this.#options.home, this.#manifest);
+    this.#keepManifest({ ...this.#manifest, namespaces: [...names] });
+  }
+
+  /** A disk that takes nothing now must not end the host's other sessions: the housekeeper writes what is missing. */
+  #keepManifest(manifest: Manifest): void {
+    this.#manifest = manifest;
+    try {
+      updateManifest(this.#options.home, manifest);
+    } catch (error: unknown) {
+      this.#logFault('manifest-not-written', error);
+    }
   }
 
   #endOfTime(): void {
@@ -345,8 +354,7 @@ export class Session {
   #end(items: readonly TeardownItem[]): void {
     if (this.#manifest === null) return;
     const state = items.every((item) => item.ok) ? 'ended' : 'dirty';
-    this.#manifest = { ...this.#manifest, state, endedAt: this.#options.clock.now() };
-    updateManifest(this.#options.home, this.#manifest);
+    this.#keepManifest({ ...this.#manifest, state, endedAt: this.#options.clock.now() });
   }
 
   #explain(exit: ExitReport): ExitReport {
@@ -384,14 +392,6 @@ export class Session {
 
 function gone(session: string): StopReport {
   return { session, confirmed: true, ms: 0, processesLeft: 0 };
-}
-
-function stopped(reason: string): CordonError {
-  return fault('session-stopped', `it was killed before it ran: ${reason}`);
-}
-
-function isStopped(error: unknown): boolean {
-  return isCordonError(error) && error.code === ('session-stopped' satisfies SupervisorErrorCode);
 }
 
 function fault(code: SupervisorErrorCode, message: string): CordonError {

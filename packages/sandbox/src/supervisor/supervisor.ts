@@ -242,7 +242,7 @@ class Host implements Supervisor {
       if (clean) this.#uids?.release(session.uid);
       else this.#uids?.condemn(session.uid);
     }
-    if (!clean) this.#house.noteDirty(session.id);
+    this.#house.noteDirty(session.id);
     if (exit === null) {
       void this.#settleFolder(session.id);
       return;

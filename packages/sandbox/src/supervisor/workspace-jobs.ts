@@ -47,6 +47,9 @@ export class WorkspaceJobs {
 function runJob(program: Program, job: WorkspaceJob): Promise<WorkspaceAnswer> {
   return new Promise((resolve, reject) => {
     const child = spawn(program.file, program.args, { env: program.env, stdio: ['pipe', 'pipe', 'inherit'] });
+    child.on('error', (cause) => reject(failed('it could not be started', cause)));
+    // Without a descriptor left there are no streams either; why is what 'error' says.
+    if (child.pid === undefined) return;
     const timer = setTimeout(() => child.kill('SIGKILL'), supervisorLimits.workspaceJobTimeoutMs);
     const chunks: Buffer[] = [];
     let size = 0;
@@ -55,7 +58,6 @@ function runJob(program: Program, job: WorkspaceJob): Promise<WorkspaceAnswer> {
       if (size > supervisorLimits.workspaceAnswerBytesMax) child.kill('SIGKILL');
       else chunks.push(chunk);
     });
-    child.on('error', (cause) => reject(failed('it could not be started', cause)));
     child.on('close', (status, signal) => {
       clearTimeout(timer);
       if (status !== 0) reject(failed(`it ended with ${signal ?? status}`));

@@ -79,6 +79,9 @@ export function runTree(launch: string, args: readonly string[], signal?: AbortS
       env: {},
       ...(signal && { signal }),
     });
+    child.on('error', (cause) => reject(unreadable(`tree ${args[0]}`, cause)));
+    // Without a descriptor left there are no streams either; why is what 'error' says.
+    if (child.pid === undefined) return;
     const chunks: Buffer[] = [];
     let size = 0;
     let words = '';
@@ -90,7 +93,6 @@ export function runTree(launch: string, args: readonly string[], signal?: AbortS
     child.stderr.on('data', (chunk: Buffer) => {
       words = `${words}${chunk.toString('latin1')}`.slice(0, 500);
     });
-    child.on('error', (cause) => reject(unreadable(`tree ${args[0]}`, cause)));
     child.on('close', (status) => {
       if (status === 0) resolve(Buffer.concat(chunks));
       else reject(unreadable(`tree ${args[0]}: ${words || `ended with ${status}`}`));
