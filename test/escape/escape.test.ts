@@ -4,7 +4,7 @@ import { groups } from '../../apps/attack/src/groups.ts';
 import { Deployment, ordinaryUser, type Run } from '../support/deployment.ts';
 import { until } from '../support/until.ts';
 
-const allTimeoutMs = 240_000;
+const allTimeoutMs = 300_000;
 const cases = groups.flatMap((group) => group.cases.map((each) => ({ group: group.name, ...each })));
 
 interface Line {

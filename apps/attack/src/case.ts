@@ -11,6 +11,13 @@ export interface Run {
   readonly session: string;
 }
 
+/** A session whose attack is under way. */
+export interface Underway {
+  readonly session: string;
+  /** What it has written to stdout so far. */
+  readonly said: () => string;
+}
+
 /** What a case may ask of its session beyond the field's own request. */
 export type SessionOptions = Pick<SessionRequest, 'workspaceMode' | 'resources' | 'allow' | 'env' | 'policy'>;
 
@@ -27,6 +34,10 @@ export interface EscapeCase {
   readonly options?: SessionOptions;
   /** Held by a cgroup alone: an ordinary user without a delegated one is told so at the start, and has no such limit. */
   readonly needsCgroups?: true;
+  /** A program of the host that trying it takes. */
+  readonly needsProgram?: string;
+  /** Done outside while the attack runs; the attack’s input ends when this is over, which is how it knows. */
+  readonly during?: (field: Field, underway: Underway) => Promise<void>;
   readonly judge: (field: Field, run: Run) => void | Promise<void>;
 }
 

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { SessionRequest } from '@cordon/protocol';
 import { type Capability, type Cordon, connect } from '@cordon/sdk';
 import type { TestingDestinations } from '@cordon/testkit';
-import type { Run } from './case.ts';
+import type { Run, Underway } from './case.ts';
 import { AttackError, unclear } from './error.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -21,6 +21,15 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** What is done outside while the command runs; its input ends after that. */
+type During = (underway: Underway) => Promise<void>;
+
+interface Attempt {
+  readonly said: { stdout: string; stderr: string };
+  readonly limit: AbortSignal;
+  readonly during: During | undefined;
+}
+
 /**
  * A Cordon of its own: the programs of this installation, with state, sockets and workspace in one temporary folder.
  * Nothing of the user's daemon is touched, and the granted host can be served from this machine.
@@ -32,22 +41,28 @@ export class Deployment implements AsyncDisposable {
   readonly workspace: string;
   readonly api: Cordon;
   readonly #signal: AbortSignal;
+  /** The ssh-agent that the caller has, for attacks to find. */
+  readonly #agent: string;
 
-  private constructor(folder: string, signal: AbortSignal) {
+  private constructor(folder: string, signal: AbortSignal, agent: string) {
     this.folder = folder;
     this.home = path.join(folder, 'home');
     this.runtime = path.join(folder, 'run');
     this.workspace = path.join(folder, 'work');
     this.api = connect({ socket: path.join(this.runtime, 'api.sock') });
     this.#signal = signal;
+    this.#agent = agent;
   }
 
   /** @throws AttackError `unavailable` with what the daemon said */
-  static async start(destinations: TestingDestinations, signal: AbortSignal): Promise<Deployment> {
+  static async start(
+    destinations: TestingDestinations,
+    { signal, agent }: { readonly signal: AbortSignal; readonly agent: string },
+  ): Promise<Deployment> {
     // Short, because a Unix socket's path has 108 bytes.
     const folder = mkdtempSync(path.join(tmpdir(), 'ca-'));
     chmodSync(folder, 0o755);
-    const deployment = new Deployment(folder, signal);
+    const deployment = new Deployment(folder, signal, agent);
     for (const dir of [deployment.home, deployment.runtime, deployment.workspace]) mkdirSync(dir, { mode: 0o700 });
     const file = path.join(folder, 'destinations.json');
     writeFileSync(file, JSON.stringify(destinations));
@@ -63,7 +78,17 @@ export class Deployment implements AsyncDisposable {
 
   /** The command line, as a person would use it, to its end. */
   cordon(args: readonly string[]): Promise<Ended> {
-    const child = spawn(process.execPath, [program, ...args], {
+    return this.#spawn([process.execPath, program, ...args]);
+  }
+
+  /** The same on a pseudo-terminal of its own, by the program `script`. */
+  onTerminal(args: readonly string[]): Promise<Ended> {
+    const words = [process.execPath, program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
+    return this.#spawn(['script', '-qec', words.join(' '), '/dev/null']);
+  }
+
+  #spawn([file = '', ...args]: readonly string[]): Promise<Ended> {
+    const child = spawn(file, args, {
       cwd: this.workspace,
       stdio: ['ignore', 'pipe', 'pipe'],
       // A process group of its own: Ctrl-C is for us, and the command that cleans up must not hear it.
@@ -71,6 +96,7 @@ export class Deployment implements AsyncDisposable {
       env: {
         PATH: process.env['PATH'] ?? '/usr/bin:/bin',
         HOME: this.folder,
+        SSH_AUTH_SOCK: this.#agent,
         CORDON_HOME: this.home,
         CORDON_RUNTIME_DIR: this.runtime,
         NO_COLOR: '1',
@@ -95,11 +121,11 @@ export class Deployment implements AsyncDisposable {
   }
 
   /** Runs a shell script in a session of its own, to its end. @throws AttackError `unclear` when it does not end */
-  async run(script: string, request: Partial<SessionRequest>): Promise<Run> {
+  async run(script: string, request: Partial<SessionRequest>, during?: During): Promise<Run> {
     const limit = AbortSignal.any([this.#signal, AbortSignal.timeout(attackTimeoutMs)]);
     const said = { stdout: '', stderr: '' };
     try {
-      return await unlessAborted(limit, this.#attached(script, request, said, limit));
+      return await unlessAborted(limit, this.#attached(script, request, { said, limit, during }));
     } catch (error) {
       this.#signal.throwIfAborted();
       if (!limit.aborted) throw error;
@@ -107,12 +133,7 @@ export class Deployment implements AsyncDisposable {
     }
   }
 
-  async #attached(
-    script: string,
-    request: Partial<SessionRequest>,
-    said: { stdout: string; stderr: string },
-    limit: AbortSignal,
-  ): Promise<Run> {
+  async #attached(script: string, request: Partial<SessionRequest>, { said, limit, during }: Attempt): Promise<Run> {
     const { handle } = await this.api.sessions.create({
       command: ['/bin/sh', '-c', script],
       workspace: this.workspace,
@@ -125,11 +146,16 @@ export class Deployment implements AsyncDisposable {
       handle.kill('the attack did not end').catch(() => undefined);
     };
     limit.addEventListener('abort', stop);
+    const outside = Promise.resolve(during?.({ session: handle.id, said: () => said.stdout }));
+    // A command that has just ended takes no input; its exit report follows.
+    const endInput = (): void => void attachment.endInput().catch(() => undefined);
+    outside.then(endInput, endInput);
     try {
-      // A command that has just ended takes no input; its exit report follows.
-      attachment.endInput().catch(() => undefined);
       for await (const output of attachment) {
-        if (output.type === 'exit') return { ...said, status: output.exit.status, session: handle.id };
+        if (output.type === 'exit') {
+          await outside;
+          return { ...said, status: output.exit.status, session: handle.id };
+        }
         if (output.type !== 'notice') said[output.type] += Buffer.from(output.bytes).toString();
       }
       throw unclear('the session’s output ended without an exit report');

@@ -5,8 +5,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { SessionRequest } from '@cordon/protocol';
-import { destinationsOf, HttpSink, TcpSink, TestCa, UdpSink } from '@cordon/testkit';
-import type { Run, SessionOptions } from './case.ts';
+import { destinationsOf, type HttpAnswer, type HttpRecord, HttpSink, TcpSink, TestCa, UdpSink } from '@cordon/testkit';
+import type { EscapeCase, Run, SessionOptions } from './case.ts';
 import { Deployment } from './deployment.ts';
 import { escaped } from './error.ts';
 
@@ -14,6 +14,9 @@ const probeProgram = path.resolve(import.meta.dirname, '../../../native/probe/bu
 
 /** The host name that the field's policy grants for GET of `/open/**`; everything else is denied. */
 export const grantedHost = 'granted.example';
+
+/** A secret that a session's policy may bind; its value must never be seen inside. */
+export const boundSecret = { name: 'field', value: 'sk-field-7d1e93c05b2a4f68' } as const;
 
 export interface FieldOptions {
   /** Ends what runs, e.g. at Ctrl-C. */
@@ -74,16 +77,18 @@ export class Field implements AsyncDisposable {
     const ca = new TestCa('Cordon attack root');
     const granted = await HttpSink.start({
       tls: ca.issue([grantedHost]),
-      answer: () => ({ status: 200, body: 'granted' }),
+      answer: answerOf,
     });
-    const deployment = await Deployment.start(destinationsOf({ [grantedHost]: granted.port }, ca), options.signal);
     const outside = mkdtempSync(path.join(tmpdir(), 'cf-'));
     chmodSync(outside, 0o777); // whoever gets here may write: only the boundary keeps the attack out
+    const deployment = await Deployment.start(destinationsOf({ [grantedHost]: granted.port }, ca), {
+      signal: options.signal,
+      agent: path.join(outside, 'daemon.sock'),
+    });
     const secret = `canary-${randomBytes(8).toString('hex')}`;
     writeFileSync(path.join(outside, 'secret'), secret, { mode: 0o644 });
-    copyFileSync(probeProgram, path.join(deployment.workspace, 'probe'));
-    chmodSync(path.join(deployment.workspace, 'probe'), 0o755);
-    writeFileSync(path.join(deployment.workspace, 'kept'), 'kept\n');
+    await deployment.api.setSecret(boundSecret.name, boundSecret.value);
+    fill(deployment.workspace);
     const sockets = await Promise.all(
       [
         path.join(outside, 'daemon.sock'),
@@ -118,14 +123,25 @@ export class Field implements AsyncDisposable {
   }
 
   /** Runs a script inside, with the field's grant, and reports what it said. */
-  attack(script: string, options: SessionOptions = {}): Promise<Run> {
-    return this.deployment.run(script, {
-      workspaceMode: 'proposal',
-      ...(this.#parts.options.planted ? { policy: planted(this.outside) } : {}),
-      ...(this.missing.includes('cgroups') ? { allowWeaker: ['cgroups'] } : {}),
-      ...options,
-      allow: [`${grantedHost}/open/**`, ...(options.allow ?? [])],
-    });
+  attack(script: string, options: SessionOptions = {}, during?: EscapeCase['during']): Promise<Run> {
+    return this.deployment.run(
+      script,
+      {
+        workspaceMode: 'proposal',
+        ...(this.#parts.options.planted ? { policy: planted(this.outside) } : {}),
+        ...(this.missing.includes('cgroups') ? { allowWeaker: ['cgroups'] } : {}),
+        ...options,
+        allow: [`${grantedHost}/open/**`, ...(options.allow ?? [])],
+      },
+      during === undefined ? undefined : (underway) => during(this, underway),
+    );
+  }
+
+  /** The workspace as it was, after a case that applies what it proposed. */
+  resetWorkspace(): void {
+    for (const name of readdirSync(this.deployment.workspace).filter((each) => each !== 'daemon.sock'))
+      rmSync(path.join(this.deployment.workspace, name), { recursive: true, force: true });
+    fill(this.deployment.workspace);
   }
 
   /** What holds for every case. @throws AttackError `escaped` */
@@ -158,6 +174,21 @@ export class Field implements AsyncDisposable {
 
 function abstractName(outside: string): string {
   return `cordon-field-${path.basename(outside)}`;
+}
+
+function fill(workspace: string): void {
+  copyFileSync(probeProgram, path.join(workspace, 'probe'));
+  chmodSync(path.join(workspace, 'probe'), 0o755);
+  writeFileSync(path.join(workspace, 'kept'), 'kept\n');
+}
+
+/** What the granted server does: it redirects where it is told to, and gives back what it was sent. */
+function answerOf({ target, headers }: HttpRecord): HttpAnswer {
+  const url = new URL(target, `https://${grantedHost}`);
+  const to = url.searchParams.get('to');
+  if (url.pathname === '/open/redirect' && to !== null) return { status: 302, headers: { location: to } };
+  if (url.pathname === '/open/reflect') return { status: 200, body: JSON.stringify(headers) };
+  return { status: 200, body: 'granted' };
 }
 
 function listening(name: string): Promise<Server> {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { isCordonError } from '@cordon/protocol';
 import type { EscapeCase } from './case.ts';
 import { unclear } from './error.ts';
@@ -12,6 +14,8 @@ export interface Result {
   /** `unclear`: nothing can be said, which is a failure. `not-tried`: this machine lacks what must stop it; `detail` says what. */
   readonly outcome: 'held' | 'out' | 'unclear' | 'not-tried';
   readonly detail: string;
+  /** How long trying took; says nothing about whether it held. */
+  readonly ms: number;
 }
 
 export interface Ending {
@@ -33,7 +37,10 @@ export async function* tryAll(
   try {
     for (const group of chosen) {
       for (const each of group.cases) {
-        const result = { group: group.name, name: each.name, stop: each.stop, ...(await tryOne(field, each)) };
+        const started = performance.now();
+        const found = await tryOne(field, each);
+        const ms = Math.round(performance.now() - started);
+        const result = { group: group.name, name: each.name, stop: each.stop, ...found, ms };
         signal.throwIfAborted();
         yield result;
         if (result.outcome !== 'out') continue;
@@ -50,9 +57,11 @@ export async function* tryAll(
 async function tryOne(field: Field, each: EscapeCase): Promise<Pick<Result, 'outcome' | 'detail'>> {
   if (each.needsCgroups === true && field.missing.includes('cgroups'))
     return { outcome: 'not-tried', detail: 'held by a cgroup of the session, which this user cannot make here' };
+  if (each.needsProgram !== undefined && !isInstalled(each.needsProgram))
+    return { outcome: 'not-tried', detail: `the program ${each.needsProgram} is not installed here` };
   let said = '';
   try {
-    const run = await field.attack(each.attack(field), each.options);
+    const run = await field.attack(each.attack(field), each.options, each.during);
     said = `${run.stdout}${run.stderr}`;
     if (!run.stdout.includes('tried')) throw unclear('the attack did not run');
     await each.judge(field, run);
@@ -62,6 +71,11 @@ async function tryOne(field: Field, each: EscapeCase): Promise<Pick<Result, 'out
     const detail = `${error instanceof Error ? error.message : String(error)}${said === '' ? '' : `\n${said}`}`;
     return { outcome: isCordonError(error) && error.code === 'escaped' ? 'out' : 'unclear', detail };
   }
+}
+
+function isInstalled(program: string): boolean {
+  const folders = (process.env['PATH'] ?? '/usr/bin:/bin').split(':');
+  return folders.some((folder) => existsSync(path.join(folder, program)));
 }
 
 async function close(field: Field, judged: boolean): Promise<string[]> {

@@ -31,7 +31,7 @@ function reaches(name: string, stop: string, attack: (field: Field) => string): 
 }
 
 /** A request that the gateway must refuse, seen by the answer that the client got and by what the server did not get. */
-function refused(
+export function refused(
   name: string,
   stop: string,
   statuses: readonly number[],
@@ -52,7 +52,7 @@ function refused(
   };
 }
 
-function expectStatus(run: Run, statuses: readonly number[]): void {
+export function expectStatus(run: Run, statuses: readonly number[]): void {
   const got = /^status (\d+)$/m.exec(run.stdout)?.[1];
   if (got === undefined) throw unclear(`no answer: ${run.stdout}${run.stderr}`);
   if (!statuses.includes(Number(got))) throw escaped(`the answer was ${got}, expected ${statuses.join(' or ')}`);
@@ -94,9 +94,9 @@ function bytes(name: string, stop: string, attack: string, allowed: RegExp): Esc
 const txtQuery =
   '\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x06stolen\\x08attacker\\x07example\\x00\\x00\\x10\\x00\\x01';
 
-const curl = (args: string): string => `curl -s -S -m 10 -o /dev/null -w 'status %{http_code}\\n' ${args}`;
+export const curl = (args: string): string => `curl -s -S -m 10 -o /dev/null -w 'status %{http_code}\\n' ${args}`;
 /** Bytes straight to the proxy's socket; the first status line of the answer. */
-const raw = (bytes: string): string =>
+export const raw = (bytes: string): string =>
   `printf '${bytes}' | timeout 10 bash -c 'exec 3<>/dev/tcp/127.0.0.1/3128; cat >&3; head -n 1 <&3' | sed -E 's#^HTTP/1.1 ([0-9]+).*#status \\1#'`;
 
 export const egressCases: readonly EscapeCase[] = [

@@ -64,6 +64,7 @@ export const kernelCases: readonly EscapeCase[] = [
   probe('tioclinux', 'seccomp', [...refused, 'ENOTTY']),
   probe('set-id-chmod', 'seccomp', refused),
   probe('set-id-open', 'seccomp', refused),
+  probe('stacking', 'seccomp: filters only add up', refused),
   probe('openat2', 'seccomp', ['ENOSYS']),
   probe('memfd', 'seccomp follows the program', ['ok']),
 ];

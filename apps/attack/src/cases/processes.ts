@@ -122,6 +122,38 @@ export const processCases: readonly EscapeCase[] = [
       if (run.stdout.includes('uid=0')) throw escaped('a set-uid program became root');
     },
   },
+  {
+    name: 'a signal to everything stays inside',
+    stop: 'PID namespace',
+    attack: () => 'echo tried; ./probe kill-all; sleep 5; echo still',
+    judge: async (field) => {
+      const next = await field.attack('echo fine');
+      if (next.stdout !== 'fine\n') throw escaped(`the next session said ${next.stdout}${next.stderr}`);
+    },
+  },
+  {
+    name: 'the ssh-agent, Docker and D-Bus of the host',
+    stop: 'mount namespace, environment made anew',
+    attack: () =>
+      'echo tried; echo "agent=$SSH_AUTH_SOCK bus=$DBUS_SESSION_BUS_ADDRESS"; for s in "$SSH_AUTH_SOCK" /var/run/docker.sock /run/docker.sock /run/dbus/system_bus_socket /run/containerd/containerd.sock /run/user/*/bus; do [ -S "$s" ] && echo "there: $s"; done',
+    judge: (_field, run) => {
+      if (run.stdout.includes('there: ')) throw escaped(run.stdout);
+      if (!/^agent= bus=$/m.test(run.stdout)) throw escaped(`the agent was told of a socket: ${run.stdout}`);
+    },
+  },
+  {
+    name: 'a program under another name, or started by the loader, meets the same walls',
+    stop: 'seccomp and Landlock follow the process, not the name',
+    attack: (field) =>
+      `echo tried; cp probe git; ./git unshare-user; cp probe /tmp/x; /tmp/x mount; for l in /lib64/ld-linux-*.so.* /lib/ld-linux-*.so.*; do [ -e $l ] && $l /bin/cat ${field.outside}/secret; [ -e $l ] && $l /usr/bin/unshare -U id; done`,
+    judge: (field, run) => {
+      if (run.stdout.includes(field.secret)) throw escaped('the secret was read');
+      if (run.stdout.includes('uid=')) throw escaped('a user namespace was made');
+      for (const name of ['unshare-user', 'mount'])
+        if (!new RegExp(`^tried ${name} (EPERM|EACCES|ENOSYS)$`, 'm').test(run.stdout))
+          throw escaped(`${name} under another name: ${run.stdout}`);
+    },
+  },
 ];
 
 function commandLine(pid: number): string {

@@ -1,0 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Underway } from './case.ts';
+import { unclear } from './error.ts';
+
+const pollMs = 20;
+const triesMax = 1_500;
+
+/** Waits until the attack has said a word. @throws AttackError `unclear` */
+export async function heard(underway: Underway, word: string): Promise<void> {
+  for (let tries = 0; !underway.said().includes(word); tries++) {
+    if (tries > triesMax) throw unclear(`the attack never said ${word}`);
+    await pause(pollMs);
+  }
+}
