@@ -158,8 +158,9 @@ tell('udp6', lambda: datagrams(socket.AF_INET6, '::1'))
     const { stdout } = await deployment.cordon(['ps', '--all', '--json']);
     const id = /"id":\s*"(ses_[a-z0-9]+)"/.exec(stdout)?.[1] ?? '';
     const shown = JSON.parse((await deployment.cordon(['show', id, '--json'])).stdout) as Record<string, unknown>;
-    expect(shown['sandbox']).toMatchObject({ capture: 'redirect', handOff: 'descriptor' });
+    expect(shown['sandbox']).toMatchObject({ capture: 'redirect' });
     expect((await deployment.cordon(['show', id])).stdout).toContain('capture: redirect');
     expect((await deployment.cordon(['doctor'])).stdout).toMatch(/works +capture +redirect/);
+    expect((await deployment.cordon(['doctor'])).stdout).toMatch(/works +hand-off/);
   });
 });

@@ -69,7 +69,6 @@ export const sandboxReport = z.strictObject({
   layers: z.record(z.string(), z.string()),
   weaker: z.array(z.string()),
   capture: z.string(),
-  handOff: z.string(),
   uid: z.int(),
   startMs: z.number(),
 });

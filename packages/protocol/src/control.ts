@@ -90,8 +90,6 @@ export type SessionState = 'starting' | 'running' | 'frozen' | 'ended';
  * namespace, whatever their address. `none`: no route, so they fail. Convenience, not a layer: neither reaches the network.
  */
 export type CaptureMode = 'redirect' | 'none';
-/** How the sockets inside reach the gateway: as descriptors, or, where Node does not take those, through a process of ours. */
-export type HandOffMode = 'descriptor' | 'relay';
 
 /** What the sandbox really is, tried and not assumed; recorded in `session.start`. */
 export interface SandboxReport {
@@ -100,7 +98,6 @@ export interface SandboxReport {
   readonly layers: Readonly<Record<LayerName, string>>;
   readonly weaker: readonly LayerName[];
   readonly capture: CaptureMode;
-  readonly handOff: HandOffMode;
   readonly uid: number;
   readonly startMs: number;
 }
@@ -233,11 +230,6 @@ export interface ServeMessage {
   readonly port: number;
   /** `tcp` only: the destination that the socket stands for ({@link TcpSocket.grant}). */
   readonly grant?: string;
-  /**
-   * Hand-off by relay only: no descriptor is attached; the gateway listens on this Unix socket, and each connection says
-   * first where it was made to.
-   */
-  readonly path?: string;
   /** How many sockets this session has in all; `serving` is answered once that many are there. */
   readonly of: number;
 }

@@ -24,8 +24,8 @@ export const driverLimits = {
   tcpSocketsMax: 32,
   /** `tcp://host:port` of one of them. */
   tcpGrantCharsMax: 300,
-  /** Trying once whether connections can be caught; then starts go on without. */
-  captureProbeTimeoutMs: 5_000,
+  /** Trying whether connections can be caught, or sockets handed over; then that counts as missing. */
+  probeTimeoutMs: 5_000,
   /** Descriptors that a command may hold: the least that lets Node start, and the kernel's default ceiling. */
   openFilesMin: 64,
   openFilesMax: 1_048_576,

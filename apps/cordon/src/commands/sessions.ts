@@ -90,9 +90,7 @@ export const show: Command = {
         i === 0 ? 'boundary' : '',
         `${layer}: ${what}`,
       ]),
-      ...(session.sandbox === null
-        ? []
-        : [['', `capture: ${session.sandbox.capture}; sockets by ${session.sandbox.handOff}`] as [string, string]]),
+      ...(session.sandbox === null ? [] : [['', `capture: ${session.sandbox.capture}`] as [string, string]]),
       ...session.grants.map((grant, i): [string, string] => [i === 0 ? 'grants' : '', grant]),
     ];
     for (const [name, value] of lines) at.stdout.write(`${paint('dim', name.padEnd(10))} ${visible(value)}\n`);

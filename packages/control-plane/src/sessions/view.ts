@@ -2,7 +2,7 @@ import type { Session } from '@cordon/protocol';
 import type { StoredSession } from '@cordon/store';
 
 /** What a session recorded before there was capture had. */
-const beforeCapture = { capture: 'none', handOff: 'descriptor' };
+const beforeCapture = { capture: 'none' };
 
 /** A session as the API shows it: its record without what only we need. */
 export function toSession(stored: StoredSession): Session {

@@ -170,7 +170,7 @@ function isWithin(value: unknown, min: number, max: number): boolean {
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
-function isHandle(handle: unknown): handle is NativeHandle {
+export function isHandle(handle: unknown): handle is NativeHandle {
   return typeof handle === 'object' && handle !== null && 'close' in handle && typeof handle.close === 'function';
 }
 

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -6,6 +6,7 @@ import type { Capability } from '@cordon/protocol';
 import { findHierarchy, missingControllers } from '../cgroup/hierarchy.ts';
 import { sessionUids } from '../driver.ts';
 import { driverLimits as limits } from '../limits.ts';
+import { isHandle } from './launch-process.ts';
 import { removeOverlayWork } from './overlay-work.ts';
 
 const run = promisify(execFile);
@@ -33,6 +34,7 @@ export async function probeLayers(launchBinary: string): Promise<Capability[]> {
       probeUid(launchBinary, scratch),
       probeOverlay(launchBinary, scratch),
       probeCapture(launchBinary),
+      probeHandOff(launchBinary),
     ]);
   } finally {
     removeOverlayWork(path.join(scratch, 'work'));
@@ -122,9 +124,37 @@ async function probeCapture(launch: string): Promise<Capability> {
   );
 }
 
+/** Node's own format of a descriptor in a message is not documented, so that it holds is tried and not assumed. */
+async function probeHandOff(launch: string): Promise<Capability> {
+  return capability('hand-off', await tryHandOff(launch), 'no sandbox at all', 'use the Node.js of the lockfile');
+}
+
+function tryHandOff(launch: string): Promise<Attempt> {
+  return new Promise((resolve) => {
+    const child = spawn(launch, ['probe', 'channel'], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env: {} });
+    const taken: string[] = [];
+    const timer = setTimeout(() => child.kill('SIGKILL'), limits.probeTimeoutMs);
+    child.on('message', (message, handle) => {
+      const { probe } = message as { probe?: unknown };
+      if (isHandle(handle) && handle.constructor.name === probe) taken.push(String(probe));
+      if (isHandle(handle)) handle.close();
+    });
+    const finish = (): void => {
+      clearTimeout(timer);
+      resolve({
+        works: taken.length === 2,
+        detail: `Node ${process.version} takes ${taken.join(' and ') || 'nothing'}`,
+      });
+    };
+    child.once('error', finish);
+    // Not `close`: a channel on which something was not understood may never end.
+    child.once('exit', finish);
+  });
+}
+
 /** Makes the rules, routes and sockets in a network namespace of its own, as a start does. */
 export function tryCapture(launch: string): Promise<Attempt> {
-  return attemptRun(launch, ['probe', 'capture'], limits.captureProbeTimeoutMs);
+  return attemptRun(launch, ['probe', 'capture'], limits.probeTimeoutMs);
 }
 
 async function attemptRun(program: string, args: readonly string[], timeout = 10_000): Promise<Attempt> {

@@ -181,7 +181,6 @@ class ProcessDriver implements SandboxDriver {
       },
       weaker,
       capture: launch.sockets.some(({ kind }) => kind === 'capture') ? 'redirect' : 'none',
-      handOff: 'descriptor',
       uid: spec.uid ?? process.getuid?.() ?? -1,
       startMs: Math.round(startMs * 10) / 10,
     };

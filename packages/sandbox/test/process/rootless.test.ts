@@ -87,6 +87,7 @@ it('an ordinary user gets the same boundary, and is told what it lacks', () => {
     uid: true,
     overlay: true,
     capture: true,
+    'hand-off': true,
   });
   expect(probe.find(({ name }) => name === 'cgroups')?.mend).toContain('Delegate=yes');
 });
@@ -94,10 +95,9 @@ it('an ordinary user gets the same boundary, and is told what it lacks', () => {
 it('root has every layer, each tried', async () => {
   const probe = await driver().probe();
   expect(probe.map(({ name, works }) => [name, works])).toEqual(
-    ['bubblewrap', 'namespaces', 'landlock', 'seccomp', 'cgroups', 'uid', 'overlay', 'capture'].map((name) => [
-      name,
-      true,
-    ]),
+    ['bubblewrap', 'namespaces', 'landlock', 'seccomp', 'cgroups', 'uid', 'overlay', 'capture', 'hand-off'].map(
+      (name) => [name, true],
+    ),
   );
 });
 
