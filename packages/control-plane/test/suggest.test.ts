@@ -337,6 +337,28 @@ describe('policy suggest', () => {
     ]);
   });
 
+  test('says tunnels and WebSockets as the grants that permit exactly them', async () => {
+    const session = await start();
+    const asked: Asked[] = [
+      { resource: 'tcp://db.test:5432', action: 'http.tunnel' },
+      { resource: 'https://live.test:443', path: '/feed', action: 'http.upgrade' },
+    ];
+    await tried(session, asked);
+    const suggestion = await suggest(session);
+    expect(suggestion.grants.map(({ allow, methods }) => [allow, methods])).toEqual([
+      ['tcp://db.test:5432', null],
+      ['wss://live.test/feed', null],
+    ]);
+    expect(suggestion.grants[0]?.warnings.join()).toContain('a raw connection');
+    expect(suggestion.verified).toEqual({ allowed: 2, others: 0 });
+    expect(suggestion.allow).toEqual(['tcp://db.test:5432', 'wss://live.test/feed']);
+    expect(judge(suggestion, { resource: 'https://live.test:443', path: '/feed' })).toBe('deny');
+    expect(judge(suggestion, { resource: 'https://live.test:443', path: '/other', action: 'http.upgrade' })).toBe(
+      'deny',
+    );
+    expect(judge(suggestion, { resource: 'tcp://db.test:5433', action: 'http.tunnel' })).toBe('deny');
+  });
+
   test('looks at several sessions, at an agent, and at what is recent', async () => {
     const first = await start({ name: 'twin' });
     await tried(first, [site('/old')]);

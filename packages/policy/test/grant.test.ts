@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type CompiledGrants,
   compileGrants,
+  exactGrant,
   type Grant,
   parseAllow,
   rulesFor,
@@ -63,6 +64,31 @@ describe('a grant', () => {
     expect(allows([{ allow: 'a.example:8443/x' }], 'https://a.example:8443', 'GET', '/x')).toBe(true);
     expect(allows([{ allow: '[::1]:8443' }], 'https://[::1]:8443', 'GET', '/')).toBe(true);
     expect(allows([{ allow: '10.0.0.1' }], 'https://10.0.0.1:443', 'GET', '/')).toBe(true);
+  });
+
+  it('takes an escaped star for the character, and no other backslash', () => {
+    const grant = [{ allow: String.raw`a.example/x/\*` }];
+    expect(allows(grant, 'https://a.example:443', 'GET', '/x/*')).toBe(true);
+    expect(allows(grant, 'https://a.example:443', 'GET', '/x/y')).toBe(false);
+    expect(allows(grant, 'https://a.example:443', 'GET', String.raw`/x/\*`)).toBe(false);
+    const below = [{ allow: String.raw`a.example/\*\*/*/b\*c/**` }];
+    expect(allows(below, 'https://a.example:443', 'GET', '/**/any/b*c/d')).toBe(true);
+    expect(allows(below, 'https://a.example:443', 'GET', '/xx/any/b*c/d')).toBe(false);
+    expect(allows(below, 'https://a.example:443', 'GET', '/**/any/bxc/d')).toBe(false);
+    expect(compiled(grant).describe).toEqual([String.raw`allow GET, HEAD https://a.example/x/\*`]);
+    for (const bad of [
+      String.raw`a.example/\**`,
+      String.raw`a.example/\x`,
+      String.raw`a.example/\\*`,
+      'a.example/b*c',
+    ]) {
+      expect(problemOf({ allow: bad }), bad).not.toBeNull();
+    }
+    expect(exactGrant(intentOf('https://a.example:443', 'GET', '/x/*'))).toEqual({
+      allow: String.raw`a.example/x/\*`,
+      method: 'GET',
+      encodedSlash: false,
+    });
   });
 
   it('of a wildcard is for names strictly below, in one scheme and port', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { openStore } from '../src/index.ts';
+import { applicationId, migrations } from '../src/schema.ts';
 import { codeOf, session, stop, temporary } from './rig.ts';
 
 describe('openStore', () => {
@@ -64,5 +65,24 @@ describe('openStore', () => {
     changed.exec('PRAGMA user_version = 1000');
     changed.close();
     expect(await codeOf(openStore(later))).toBe('store-version');
+  });
+
+  it('brings a database of the first version up to date, and has the ledger read again', async () => {
+    const file = join(temporary(), 'old.db');
+    const old = new DatabaseSync(file);
+    old.exec(migrations[0] ?? '');
+    old.exec(`PRAGMA user_version = 1; PRAGMA application_id = ${applicationId}`);
+    const texts = "'[]', '/', 'direct', '2026-01-01T00:00:00.000Z', NULL, 'null', 'null', '[]', '{}', 1, 0";
+    old.exec(`INSERT INTO sessions VALUES (1, 'ses_a', 1, 'local', 'a', 'p', 'me', 'ended', ${texts})`);
+    const where = "'ses_a', 'a', '2026-01-01T00:00:00.000Z', 'http.request', 'r', 'allow', 'allowed', '{}'";
+    old.exec(`INSERT INTO decisions VALUES (1, 'gw', 1, 1, 1, 0, 'att_1', ${where}, 200, 70, 5)`);
+    old.exec(`INSERT INTO decisions VALUES (2, 'gw', 2, 2, 1, 9, 'att_2', ${where}, 200, 30, NULL)`);
+    old.exec("INSERT INTO settings VALUES ('ledger.indexed', '3')");
+    old.close();
+    await using store = await openStore(file);
+    expect((await store.sessions.get('ses_a'))?.bytes).toEqual({ in: 100, out: 5 });
+    expect(await store.decisions.get('att_1')).toMatchObject({ bytesIn: 70, result: null });
+    expect(await store.settings.get('ledger.indexed')).toBeNull();
+    expect((await store.refusals.list()).items).toEqual([]);
   });
 });
