@@ -96,6 +96,8 @@ class Applier {
     // Children first, so that the mode of a folder that becomes read-only is set when all in it is done.
     const rest = accepted.filter((change) => change.entry !== null).reverse();
     for (const change of rest) this.#each(change, () => this.#commit(change), false);
+    // What was staged for a path whose deletion was refused takes no place; its temporary name goes.
+    for (const change of rest) if (this.#stopped.has(change.path)) attempt(() => this.#removeTemporary(change));
     for (const empty of this.#trash) attempt(empty);
     if (this.#flushesAll) this.#request.flushAll();
     else for (const folder of this.#folders) this.#flush(folder);

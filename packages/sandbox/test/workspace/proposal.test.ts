@@ -123,6 +123,15 @@ describe('reading a proposal', () => {
     expect(readFileSync(join(f.workspace, 'other'), 'utf8')).toBe('2\n');
   });
 
+  test('nothing staged is left where a file would come for a folder that stays', async () => {
+    using f = new Fixture({ 'd/.git/hooks/pre-commit': '#!/bin/sh\n', 'd/x': '1' });
+    f.agent('rm -rf d; echo new > d');
+    const { refused } = await f.apply();
+    expect(refused.map((one) => one.path)).toContain('d');
+    expect(readdirSync(f.workspace)).toEqual(['d']);
+    expect(existsSync(join(f.workspace, 'd/.git/hooks/pre-commit'))).toBe(true);
+  });
+
   test('a name of staged content is refused, so that it can stop no later apply', async () => {
     using f = new Fixture({ other: '1' });
     f.agent('echo x > .cordon-ses_test-0; mkdir d; echo y > d/.cordon-ses_test-1; echo 2 > other');
