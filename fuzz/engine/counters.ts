@@ -19,9 +19,7 @@ interface Instrumentation {
 const key = Symbol.for('cordon.fuzz');
 const place = globalThis as unknown as Record<symbol, Instrumentation | undefined>;
 
-export const instrumentation: Instrumentation = (place[key] ??= {
-  counters: new Uint8Array(all),
-  state: { used: 0, files: [], literals: new Set() },
-});
+place[key] ??= { counters: new Uint8Array(all), state: { used: 0, files: [], literals: new Set() } };
+export const instrumentation: Instrumentation = place[key];
 export const noteSlots = notesMax;
 export const placeSlots = placesMax;

@@ -1,9 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
 import type { Place } from '../../packages/gateway/src/http/head.ts';
 import { limits } from '../../packages/gateway/src/limits.ts';
 import { Connection } from '../../packages/gateway/src/listen/connection.ts';
 import { HttpFront } from '../../packages/gateway/src/listen/front.ts';
+import type { Incoming, Reply } from '../../packages/gateway/src/listen/wire.ts';
 import type { Session } from '../../packages/gateway/src/session/session.ts';
 
 /** One end of a connection in memory: gives what the other side sends, keeps what this side writes. */
@@ -42,7 +42,7 @@ export class MemorySocket extends Duplex {
 
 export interface FrontCalls {
   /** True: answered, go on with the next one; false: refused, the connection ends. */
-  request(request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  request(request: Incoming, response: Reply): Promise<boolean>;
   connect(wire: { readonly url: string }): void;
   refused(code: string): void;
 }

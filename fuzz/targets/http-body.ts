@@ -9,7 +9,6 @@ import { type Head, readHead } from '../../packages/gateway/src/http/head.ts';
 import { forwardedHeaders } from '../../packages/gateway/src/http/headers.ts';
 import { readPayload } from '../../packages/gateway/src/http/payload.ts';
 import { limits } from '../../packages/gateway/src/limits.ts';
-import { wireOf } from '../../packages/gateway/src/listen/front.ts';
 import { isRefusal } from '../../packages/gateway/src/refuse/refusal.ts';
 import { HeldBytes, Holding } from '../../packages/gateway/src/session/held.ts';
 import { type Feedback, must, type Target, text } from '../engine/target.ts';
@@ -114,7 +113,7 @@ async function serve(bytes: Buffer, cut: number, feedback: Feedback): Promise<Se
     bytes,
     {
       request: async (request, response) => {
-        const head = readHead(wireOf(request), { kind: 'proxy' }, rules);
+        const head = readHead(request.wire, { kind: 'proxy' }, rules);
         if (isRefusal(head) || head.upgrade) return false;
         if (head.expectContinue) response.writeContinue();
         let busy = 0;
@@ -123,11 +122,11 @@ async function serve(bytes: Buffer, cut: number, feedback: Feedback): Promise<Se
           front.busy += busy;
         };
         if (head.framing.kind === 'none') begin();
-        else request.once('end', begin);
+        else request.body.once('end', begin);
         const held = new HeldBytes(limits.bodyBytesHeldPerSessionMax);
         using holding = new Holding(held);
         try {
-          const body = await readBody(request, head.framing, head.headers, limits, holding);
+          const body = await readBody(request.body, head.framing, head.headers, limits, holding);
           const payload = isRefusal(body) ? body : readPayload(body);
           feedback.note(isRefusal(payload) ? payload.code : payload.kind);
           if (isRefusal(body) || isRefusal(payload)) return false;

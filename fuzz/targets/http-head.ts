@@ -4,7 +4,6 @@ import { wireTarget } from '../../packages/gateway/src/http/adapter.ts';
 import { type Head, type Place, readHead, type WireHead } from '../../packages/gateway/src/http/head.ts';
 import { forwardedHeaders } from '../../packages/gateway/src/http/headers.ts';
 import { readTarget } from '../../packages/gateway/src/http/target.ts';
-import { wireOf } from '../../packages/gateway/src/listen/front.ts';
 import { isRefusal } from '../../packages/gateway/src/refuse/refusal.ts';
 import { type Feedback, must, type Target, text } from '../engine/target.ts';
 import { MemoryFront } from '../readers/front.ts';
@@ -53,7 +52,7 @@ export const target: Target = {
     const wires: WireHead[] = [];
     await front.serve(bytes, {
       request: async (request) => {
-        wires.push(wireOf(request));
+        wires.push(request.wire);
         return false;
       },
       connect: () => undefined,
