@@ -32,7 +32,7 @@ export class Interception {
 
   /**
    * The server side of a handshake as `host`, on a socket whose first bytes were put back with `unshift`.
-   * Resolves when the client has finished it. The caller owns the result; on failure `socket` is destroyed.
+   * Resolves when the client has finished it, with `alpnProtocol` saying what it speaks: `h2`, else HTTP/1.1. The caller owns the result; on failure `socket` is destroyed.
    *
    * @throws CordonError `tls-client-refused`, `tls-client-timeout`, `tls-name-rate`, `authority-expired`
    */
@@ -40,7 +40,7 @@ export class Interception {
     const secureContext = await this.context(host, session);
     signal.throwIfAborted();
     if (socket.destroyed) throw egressError('tls-client-refused', 'the client left before the handshake');
-    const secured = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] });
+    const secured = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: ['h2', 'http/1.1'] });
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         clearTimeout(deadline);

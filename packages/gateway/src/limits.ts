@@ -43,6 +43,20 @@ export const limits = {
   websocketCloseMs: 2_000,
   /** How long what a refused client still sends is thrown away, so that it can read why. */
   lingerMs: 500,
+  // HTTP/2, each connection
+  h2StreamsMax: 64,
+  /** Fields and pseudo-headers that nghttp2 takes; our own 431 begins at `headersMax`. */
+  h2FieldsMax: 256,
+  h2SessionBytesMax: 8 * 1024 * 1024,
+  h2SettingsMs: 2_000,
+  h2ResetsAtOnceMax: 100,
+  h2ResetsPerSecond: 20,
+  /** PING, SETTINGS, PRIORITY, WINDOW_UPDATE, CONTINUATION, empty DATA and what is unknown; answers earn more of them. */
+  h2ControlFramesAtOnceMax: 1_000,
+  h2ControlFramesPerSecond: 100,
+  /** HEADERS that became no request. */
+  h2HeadsAtOnceMax: 128,
+  h2HeadsPerSecond: 20,
   // answer 504
   firstByteTimeoutMs: 120_000,
   // cut the stream

@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream';
 import { createDecoder, parseCoding, type UpstreamAnswer } from '@cordon/egress';
 import { createScrubStream, type LeaseSet, Scrubber } from '@cordon/secrets';
 import { GatewayError } from './error.ts';
-import { valuesOf } from './http/head.ts';
 import { relayedHeaders } from './http/headers.ts';
+import { valuesOf } from './http/wire-head.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Reply } from './listen/wire.ts';
 

@@ -11,6 +11,7 @@ import { type Head, type Place, readHead } from './http/head.ts';
 import { isOwnName, readPage } from './internal.ts';
 import { Connection } from './listen/connection.ts';
 import { HttpFront } from './listen/front.ts';
+import { H2Front, speaksH2 } from './listen/h2-front.ts';
 import { serveCaptured, serveConnect, serveTls, type TunnelOptions } from './listen/tunnel.ts';
 import type { Incoming, Reply, Socket } from './listen/wire.ts';
 import { faultEntry } from './record.ts';
@@ -40,13 +41,14 @@ export interface ServiceOptions {
 export class Service implements Disposable {
   readonly #options: ServiceOptions;
   readonly #front: HttpFront;
+  readonly #h2: H2Front;
   readonly #tunnels: TunnelOptions;
   readonly #serving: TunnelServing;
   #channels = 0;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    const { limits } = options.road;
+    const { limits, clock } = options.road;
     this.#serving = {
       road: options.road,
       policyArrived: options.policyArrived,
@@ -60,14 +62,19 @@ export class Service implements Disposable {
       mayTunnel: (session, target) => mayBeRaw(options.road, session, target),
       tunnel: (ask) => afterConnect(this.#serving, ask),
     };
+    const handlers = {
+      request: (connection: Connection, request: Incoming, response: Reply) =>
+        this.#request(connection, request, response),
+      refused: ({ session, id }: Connection, refusal: Refusal) => this.#recordRefusal(session, id, refusal, null),
+    };
     this.#front = new HttpFront(
       {
-        request: (connection, request, response) => this.#request(connection, request, response),
+        ...handlers,
         connect: (connection, wire, socket, head) => serveConnect(connection, wire, socket, head, this.#tunnels),
-        refused: ({ session, id }, refusal) => this.#recordRefusal(session, id, refusal, null),
       },
       limits,
     );
+    this.#h2 = new H2Front({ handlers, limits, clock });
   }
 
   accept(session: Session, kind: HttpKind, socket: Socket): void {
@@ -125,11 +132,14 @@ export class Service implements Disposable {
 
   [Symbol.dispose](): void {
     this.#front[Symbol.dispose]();
+    this.#h2[Symbol.dispose]();
   }
 
   #attach(session: Session, place: Place, socket: Duplex): void {
     if (socket.destroyed) return;
-    this.#front.attach(new Connection(this.#nextChannel(), session, place, socket));
+    const connection = new Connection(this.#nextChannel(), session, place, socket);
+    if (speaksH2(socket)) this.#h2.attach(connection);
+    else this.#front.attach(connection);
   }
 
   #nextChannel(): string {
@@ -255,6 +265,8 @@ function abortOnClose({ upgrade }: Incoming, response: Reply): AbortSignal {
   const gone = (): void => controller.abort(new GatewayError('client-gone', 'the agent closed the connection'));
   // A socket that was taken is no response's any more.
   upgrade?.socket.once('close', gone);
+  // Streams of one connection can be over before their turn comes.
+  if (response.destroyed) gone();
   response.once('close', () => {
     if (!response.writableFinished) gone();
   });

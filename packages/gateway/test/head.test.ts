@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAuthority } from '../src/http/authority.ts';
 import { readConnect } from '../src/http/connect-head.ts';
-import { type HeadRules, type Place, readHead, type WireHead } from '../src/http/head.ts';
+import { type HeadRules, type Place, readHead } from '../src/http/head.ts';
 import { forwardedHeaders } from '../src/http/headers.ts';
 import { readTarget } from '../src/http/target.ts';
+import type { WireHead } from '../src/http/wire-head.ts';
 import { quote } from '../src/refuse/quote.ts';
 import { isRefusal } from '../src/refuse/refusal.ts';
 

@@ -1,7 +1,7 @@
 import type { Destination } from '@cordon/egress';
 import { type HttpArgs, type Intent, type Payload, type SessionPolicy, sealRecord } from '@cordon/protocol';
-import type { HeaderPairs } from './head.ts';
 import type { Target } from './target.ts';
+import type { HeaderPairs } from './wire-head.ts';
 
 /** `args` of an http intent as this adapter writes them; `search` are the very bytes of the query. */
 export interface HttpRequestArgs extends HttpArgs {

@@ -6,7 +6,8 @@ import { GatewayError } from '../error.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { type Refusal, refuse } from '../refuse/refusal.ts';
 import type { Holding } from '../session/held.ts';
-import { type Framing, type HeaderPairs, valuesOf } from './head.ts';
+import type { Framing } from './head.ts';
+import { type HeaderPairs, valuesOf } from './wire-head.ts';
 
 /** A whole request body: the bytes that came, which are the bytes that go, and what they say once decoded. */
 export interface Body {
@@ -74,6 +75,12 @@ function collect(request: Readable, limits: GatewayLimits, holding: Holding): Pr
       clearTimeout(idle);
       idle = setTimeout(late, limits.bodyIdleMs);
     };
+    if (request.destroyed && !request.readableEnded) {
+      clearTimeout(idle);
+      clearTimeout(total);
+      reject(new GatewayError('client-gone', 'the client went away before its body was read'));
+      return;
+    }
     request.on('data', onData);
     request.on('end', () => finish(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
     request.on('close', () => {

@@ -1,7 +1,8 @@
 import type { Destination } from '@cordon/egress';
 import { type Refusal, refuse } from '../refuse/refusal.ts';
 import { parseAuthority } from './authority.ts';
-import { checkWire, destinationOf, headerPairs, valuesOf, type WireHead } from './head.ts';
+import { checkWire, destinationOf } from './head.ts';
+import { headerPairs, valuesOf, type WireHead } from './wire-head.ts';
 
 /**
  * RFC 9110 §9.3.6: `CONNECT host:port`, nothing else. The scheme is not known yet, so it is named as https; what the

@@ -3,17 +3,9 @@ import { limits } from '../limits.ts';
 import { quote } from '../refuse/quote.ts';
 import { isRefusal, type Refusal, refuse } from '../refuse/refusal.ts';
 import { type Authority, parseAuthority } from './authority.ts';
+import { checkH2 } from './h2-head.ts';
 import { isOverriding } from './override.ts';
-
-export type HeaderPairs = ReadonlyArray<readonly [name: string, value: string]>;
-
-/** A head as node:http's strict parser hands it over: before any list was merged or any duplicate hidden. */
-export interface WireHead {
-  readonly method: string;
-  readonly url: string;
-  readonly version: string;
-  readonly rawHeaders: readonly string[];
-}
+import { type HeaderPairs, headerPairs, valuesOf, type WireHead } from './wire-head.ts';
 
 export type Scheme = 'http' | 'https';
 
@@ -28,6 +20,7 @@ export type Place =
 export type Framing =
   | { readonly kind: 'none' }
   | { readonly kind: 'length'; readonly bytes: number }
+  /** Or a body of HTTP/2 that says no length: it ends where its stream does. */
   | { readonly kind: 'chunked' };
 
 export interface Head {
@@ -56,7 +49,11 @@ export interface HeadRules {
 export function readHead(wire: WireHead, place: Place, rules: HeadRules): Head | Refusal {
   const headers = headerPairs(wire.rawHeaders);
   if (place.kind === 'misdirected') return refuse('misdirected-request', place.detail);
-  const refusal = checkWire(wire, headers) ?? checkMethod(wire.method) ?? checkMeaning(headers);
+  const refusal =
+    checkWire(wire, headers) ??
+    (wire.h2 === undefined ? null : checkH2(wire.h2, wire, headers)) ??
+    checkMethod(wire.method) ??
+    checkMeaning(headers);
   if (refusal !== null) return refusal;
   const framing = readFraming(wire, headers);
   if (isRefusal(framing)) return framing;
@@ -95,20 +92,9 @@ export function checkWire(wire: WireHead, headers: HeaderPairs): Refusal | null 
   return checkVersion(wire) ?? checkSize(wire, headers) ?? checkValues(headers);
 }
 
-export function headerPairs(raw: readonly string[]): HeaderPairs {
-  const pairs: Array<readonly [string, string]> = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) pairs.push([raw[i] ?? '', raw[i + 1] ?? '']);
-  return pairs;
-}
-
-/** All values of a header, in order; names compare without case. */
-export function valuesOf(headers: HeaderPairs, name: string): string[] {
-  return headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
-}
-
 function checkVersion(wire: WireHead): Refusal | null {
   // `GET /` alone is served as 0.9 and `HTTP/2.0` in the line passes the parser.
-  if (wire.version === '1.1' || wire.version === '1.0') return null;
+  if (wire.version === '1.1' || wire.version === '1.0' || wire.h2 !== undefined) return null;
   return refuse('http-version', 'The request line must end in HTTP/1.1 or HTTP/1.0.');
 }
 
@@ -166,7 +152,7 @@ function readFraming(wire: WireHead, headers: HeaderPairs): Framing | Refusal {
       return refuse('malformed-request', 'Content-Length and Transfer-Encoding exclude each other.');
     return { kind: 'chunked' };
   }
-  if (lengths.length === 0) return { kind: 'none' };
+  if (lengths.length === 0) return { kind: wire.h2?.ended === false ? 'chunked' : 'none' };
   const text = lengths[0] ?? '';
   if (lengths.length > 1 || text.length === 0 || text.length > 15 || [...text].some((c) => c < '0' || c > '9')) {
     return refuse('malformed-request', 'Content-Length must be one decimal number.');
@@ -189,7 +175,7 @@ function locate(wire: WireHead, headers: HeaderPairs, place: Place, rules: HeadR
   const target = readTarget(wire.url);
   if (isRefusal(target)) return target;
   const hosts = valuesOf(headers, 'host');
-  if (hosts.length === 0 && wire.version === '1.1')
+  if (hosts.length === 0 && wire.version !== '1.0')
     return refuse('authority-mismatch', 'The request has no Host header.');
   if (hosts.length > 1) return refuse('authority-mismatch', 'The request has more than one Host header.');
   const named = hosts[0] === undefined ? null : parseAuthority(hosts[0]);

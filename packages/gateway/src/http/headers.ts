@@ -1,6 +1,6 @@
-import type { HeaderPairs } from './head.ts';
-import { valuesOf } from './head.ts';
 import { dashed } from './override.ts';
+import type { HeaderPairs } from './wire-head.ts';
+import { valuesOf } from './wire-head.ts';
 
 /**
  * Headers that speak to the next hop only (RFC 9110 §7.6.1), that we write ourselves (framing, Host, Expect), or that

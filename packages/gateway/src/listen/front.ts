@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { WireHead } from '../http/head.ts';
+import type { WireHead } from '../http/wire-head.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { answerRaw, problemOf } from '../refuse/answer.ts';
 import { type Refusal, type RefusalCode, refuse } from '../refuse/refusal.ts';

@@ -1,5 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
-import type { WireHead } from '../http/head.ts';
+import type { WireHead } from '../http/wire-head.ts';
 
 /** The shapes of what an agent's socket carries; the code that opens and reads sockets stays in this folder. */
 export type { Socket } from 'node:net';

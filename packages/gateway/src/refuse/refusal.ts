@@ -37,6 +37,8 @@ const refusals = {
   'too-many-connections': [429, 'Too many connections at once'],
   'too-many-tls-names': [429, 'Too many new TLS names at once'],
   'head-too-large': [431, 'The request head is over the limit'],
+  'http2-protocol': [400, 'The connection broke the rules of HTTP/2'],
+  'http2-abuse': [429, 'The connection sent too much of what asks for nothing'],
   'transfer-encoding': [501, 'Transfer-Encoding may only be chunked'],
   overloaded: [503, 'Cordon has no room for more at the moment'],
   'ledger-unavailable': [503, 'Nothing can be recorded, so nothing is done'],

@@ -1,7 +1,8 @@
 import { type HeaderPairs as AnswerHeaders, acceptOf } from '@cordon/egress';
 import type { Scrubber } from '@cordon/secrets';
-import { type Head, type HeaderPairs, valuesOf } from '../http/head.ts';
+import type { Head } from '../http/head.ts';
 import { forwardedHeaders, relayedHeaders } from '../http/headers.ts';
+import { type HeaderPairs, valuesOf } from '../http/wire-head.ts';
 import { type Refusal, refuse } from '../refuse/refusal.ts';
 
 /** What a client asked for with its upgrade (RFC 6455 §4.2.1), read strictly. */

@@ -20,7 +20,7 @@ export const frameType = {
 export const flag = { endStream: 1, ack: 1, endHeaders: 4 } as const;
 
 /** RFC 9113 §7. */
-export const h2Error = {
+export const errorCode = {
   none: 0,
   protocol: 1,
   internal: 2,
@@ -74,7 +74,7 @@ export function ping(ack = false): Buffer {
   return frame(frameType.ping, ack ? flag.ack : 0, 0, Buffer.alloc(8));
 }
 
-export function reset(stream: number, error: number = h2Error.cancel): Buffer {
+export function reset(stream: number, error: number = errorCode.cancel): Buffer {
   return frame(frameType.rstStream, 0, stream, number(error));
 }
 

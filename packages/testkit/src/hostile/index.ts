@@ -25,9 +25,14 @@ export {
   withExtension,
 } from './clienthello.ts';
 export { codingRows, listedCodingRows } from './coding.ts';
+/** HTTP/2 frames, byte by byte. */
+export * as h2 from './frames.ts';
 export { parserRows } from './framing.ts';
 export { headRows } from './head.ts';
 export { lookalikes, targetTricks, unicodeHosts } from './hostname.ts';
+export { h2HeadRows, h2SessionRows } from './http2.ts';
+export { h2FloodRows, h2PacedFloods } from './http2-flood.ts';
+export type { FramesEnd, HostileFrames } from './http2-request.ts';
 export { authorityRows, lineRows } from './line.ts';
 export type { HostileRequest } from './request.ts';
 export { codedBombs, type HostileBody, jsonBombs, opaqueBodies } from './size.ts';

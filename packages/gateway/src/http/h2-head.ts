@@ -1,0 +1,53 @@
+import { type Refusal, refuse } from '../refuse/refusal.ts';
+import { type H2Facts, type HeaderPairs, headerPairs, valuesOf, type WireHead } from './wire-head.ts';
+
+/**
+ * The fields of an HTTP/2 head, in their order, as a head of HTTP/1.1, so that one check reads both. `:authority`
+ * becomes `Host`; where a `host` field says something else both stand there, and two are refused.
+ */
+export function wireOfH2(raw: readonly string[], ended: boolean): WireHead {
+  const pseudo = new Map<string, string>();
+  const fields: Array<readonly [string, string]> = [];
+  let cookie = -1;
+  for (const [name, value] of headerPairs(raw)) {
+    if (name.startsWith(':')) {
+      pseudo.set(name, value);
+    } else if (name === 'cookie' && cookie >= 0) {
+      // RFC 9113 §8.2.3: crumbs are one field before anything that is not HTTP/2 sees them.
+      fields[cookie] = ['cookie', `${fields[cookie]?.[1] ?? ''}; ${value}`];
+    } else {
+      if (name === 'cookie') cookie = fields.length;
+      fields.push([name, value]);
+    }
+  }
+  const authority = pseudo.get(':authority');
+  const named = authority === undefined ? fields : [['host', authority] as const, ...withoutTwin(fields, authority)];
+  return {
+    method: pseudo.get(':method') ?? '',
+    url: pseudo.get(':path') ?? '',
+    version: '2',
+    rawHeaders: named.flat(),
+    h2: { scheme: pseudo.get(':scheme') ?? '', ended },
+  };
+}
+
+function withoutTwin(fields: HeaderPairs, authority: string): HeaderPairs {
+  const twin = authority.toLowerCase();
+  return fields.filter(([name, value]) => name !== 'host' || value.toLowerCase() !== twin);
+}
+
+/** Fields that speak about one HTTP/1.1 connection: with them a head has a second reading behind us (RFC 9113 §8.2.2). */
+const connectionSpecific = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'] as const;
+
+/** nghttp2 refuses some of this by itself; which of it is its business, not a promise to us. */
+export function checkH2(facts: H2Facts, wire: WireHead, headers: HeaderPairs): Refusal | null {
+  // The connection is TLS; another scheme in the head would be a second opinion about where the request goes.
+  if (facts.scheme !== 'https') return refuse('target-form', 'The :scheme must be https.');
+  if (!wire.url.startsWith('/')) return refuse('target-form', 'The :path must be a path.');
+  const foreign = connectionSpecific.find((name) => valuesOf(headers, name).length > 0);
+  if (foreign !== undefined) return refuse('malformed-request', `HTTP/2 has no ${foreign} field.`);
+  if (valuesOf(headers, 'te').some((value) => value.toLowerCase() !== 'trailers')) {
+    return refuse('malformed-request', 'In HTTP/2 TE may only say `trailers`.');
+  }
+  return null;
+}

@@ -1,0 +1,108 @@
+import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2';
+import { CordonError } from '@cordon/protocol';
+import { GatewayError } from '../error.ts';
+import type { Reply } from './wire.ts';
+
+/** RFC 9113 §8.2.2: they are about an HTTP/1.1 connection, and a client must take them for an error. */
+const connectionSpecific: ReadonlySet<string> = new Set([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** The answer on one HTTP/2 stream. The stream's `error` must have a listener. */
+export class H2Reply implements Reply {
+  readonly #stream: ServerHttp2Stream;
+  readonly #wrote: (bytes: number) => void;
+  /** Ended by us before its time. */
+  cut = false;
+  shouldKeepAlive = true;
+  sendDate = false;
+
+  /** `wrote`: told of each part of a body. */
+  constructor(stream: ServerHttp2Stream, wrote: (bytes: number) => void) {
+    this.#stream = stream;
+    this.#wrote = wrote;
+    // A client that is still sending is told to stop, which is no error (RFC 9113 §8.1).
+    stream.once('finish', () => {
+      if (!stream.readableEnded && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+  }
+
+  get headersSent(): boolean {
+    return this.#stream.headersSent;
+  }
+
+  get destroyed(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
+  }
+
+  get writableEnded(): boolean {
+    return this.#stream.writableEnded;
+  }
+
+  get writableFinished(): boolean {
+    return this.#stream.writableFinished;
+  }
+
+  get writableLength(): number {
+    return this.#stream.writableLength;
+  }
+
+  /** @throws CordonError `upstream-protocol` for a status that HTTP does not have (RFC 9110 §15) */
+  writeHead(status: number, _message: string | undefined, headers: string[]): void {
+    if (this.destroyed) return;
+    if (status > 599) throw new CordonError('upstream-protocol', 'a status over 599', { expose: true });
+    const fields = [':status', String(status)];
+    for (let i = 0; i + 1 < headers.length; i += 2) {
+      const name = (headers[i] ?? '').toLowerCase();
+      if (!connectionSpecific.has(name)) fields.push(name, headers[i + 1] ?? '');
+    }
+    // `sendDate` is Node's own option, missing in its types: a Date that upstream did not send is not ours to add.
+    this.#stream.respond(fields, { sendDate: this.sendDate } as ServerStreamResponseOptions);
+  }
+
+  writeContinue(): void {
+    if (!this.destroyed) this.#stream.additionalHeaders({ ':status': 100 });
+  }
+
+  flushHeaders(): void {
+    // `respond` has sent them.
+  }
+
+  write(chunk: Buffer): boolean {
+    // After a 205 the stream has ended with its head; a server that sends a body all the same sends it to nobody.
+    this.#wrote(chunk.length);
+    return this.#stream.writableEnded || this.#stream.write(chunk);
+  }
+
+  end(chunk?: Buffer, sent?: () => void): void {
+    const stream = this.#stream;
+    if (sent !== undefined) {
+      if (stream.writableFinished) setImmediate(sent);
+      else stream.once('finish', sent);
+    }
+    if (!stream.writableEnded) stream.end(chunk);
+  }
+
+  destroy(): void {
+    this.cut = true;
+    this.#stream.destroy(new GatewayError('stream-cut', 'the answer was cut'));
+  }
+
+  on(event: 'close' | 'drain' | 'error', listener: () => void): void {
+    this.#stream.on(event, listener);
+  }
+
+  once(event: 'close', listener: () => void): void {
+    this.#stream.once(event, listener);
+  }
+
+  off(event: 'error', listener: () => void): void {
+    this.#stream.off(event, listener);
+  }
+}
