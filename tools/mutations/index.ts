@@ -1,3 +1,4 @@
+import { captureMutations } from './capture.ts';
 import { egressMutations } from './egress.ts';
 import { gatewayMutations } from './gateway.ts';
 import type { Mutation } from './mutation.ts';
@@ -7,6 +8,7 @@ import { secretsMutations } from './secrets.ts';
 
 export const mutations: readonly Mutation[] = [
   ...gatewayMutations,
+  ...captureMutations,
   ...egressMutations,
   ...policyMutations,
   ...secretsMutations,

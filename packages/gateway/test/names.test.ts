@@ -32,7 +32,9 @@ function query(asked: Asked): Buffer {
   return Buffer.concat([header, ...labels, end, asked.tail ?? Buffer.alloc(0)]);
 }
 
-const opt = Buffer.from([0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0]);
+const optOf = (length: number): Buffer =>
+  Buffer.concat([Buffer.from([0, 0, 41, 16, 0, 0, 0, 0, 0, length >> 8, length & 0xff]), Buffer.alloc(length)]);
+const opt = optOf(0);
 
 /** What an answer says, read by hand: code, number of addresses, the first of them. */
 function read(answer: Buffer | null): { code: number; count: number; address: string | null } | null {
@@ -154,7 +156,7 @@ describe('the name server', () => {
     ],
     ['OPT that is announced and missing', { name: 'api.example', counts: [1, 0, 0, 1] }],
     ['a name over 255 bytes', { labels: Array.from({ length: 64 }, () => 'abcd') }],
-    ['a message over the limit', { name: 'api.example', counts: [1, 0, 0, 1], tail: Buffer.alloc(queryBytesMax) }],
+    ['a message over the limit', { name: 'api.example', counts: [1, 0, 0, 1], tail: optOf(queryBytesMax) }],
   ] satisfies [string, Asked][])('calls %s malformed', (_name, asked) => {
     expect(server().ask(asked)).toEqual({ code: FORMERR, count: 0, address: null });
   });
@@ -162,6 +164,7 @@ describe('the name server', () => {
   it.each([
     ['a compression pointer to itself', [0xc0, 12, 0, 1, 0, 1]],
     ['a compression pointer to the header', [1, 97, 0xc0, 0, 0, 1, 0, 1]],
+    ['a compression pointer that could be a long label', [0xc0, ...Array<number>(0xc0).fill(97), 0, 0, 1, 0, 1]],
     ['an unused label type', [0x80, 97, 0, 0, 1, 0, 1]],
     ['a label that goes on after the end', [63, 97]],
     ['a name without an end', [1, 97]],

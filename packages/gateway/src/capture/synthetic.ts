@@ -79,13 +79,7 @@ export function addressV6(place: number): Buffer {
 /** Of an address as Node writes it; null when it is not of our ranges. */
 function placeOf(address: string): number | null {
   const v4 = /^198\.(18|19)\.(\d{1,3})\.(\d{1,3})$/.exec(address);
-  if (v4 !== null) return inRange(((Number(v4[1]) - 18) << 16) | (Number(v4[2]) << 8) | Number(v4[3]));
+  if (v4 !== null) return ((Number(v4[1]) - 18) << 16) | (Number(v4[2]) << 8) | Number(v4[3]);
   const v6 = /^fd63:6f72:646f:6e::c6(12|13):([0-9a-f]{1,4})$/.exec(address);
-  return v6 === null
-    ? null
-    : inRange(((Number.parseInt(v6[1] ?? '', 16) - 0x12) << 16) | Number.parseInt(v6[2] ?? '', 16));
-}
-
-function inRange(place: number): number | null {
-  return place >= ownPlaces && place < places ? place : null;
+  return v6 === null ? null : ((Number.parseInt(v6[1] ?? '', 16) - 0x12) << 16) | Number.parseInt(v6[2] ?? '', 16);
 }

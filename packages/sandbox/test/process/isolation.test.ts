@@ -15,7 +15,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { driver, Place, requireHost, run, sh, specFor, start } from './harness.ts';
+import { collect, driver, launchBinary, Place, requireHost, run, sh, specFor, start } from './harness.ts';
 
 const outside = mkdtempSync('/var/tmp/cordon-outside-');
 beforeAll(() => {
@@ -169,6 +169,31 @@ describe('what the agent sees of files', () => {
 });
 
 describe('the network', () => {
+  it('has no route where the kernel cannot capture, and says so', async () => {
+    // The real program, which only says that it cannot.
+    const without = path.join(outside, 'launch-without-capture');
+    writeFileSync(without, `#!/bin/sh\n[ "$1 $2" != "probe capture" ] || exit 70\nexec ${launchBinary} "$@"\n`, {
+      mode: 0o755,
+    });
+    using place = new Place();
+    const script =
+      'cat /etc/hosts; wc -c < /etc/resolv.conf; for to in 192.0.2.1/80 169.254.169.254/80 2001:db8::1/80; do (exec 3<>/dev/tcp/$to) && echo open; done; true';
+    const spec = { ...specFor(place, { command: ['/bin/bash', '-c', script] }), launchBinary: without };
+    const sandbox = await driver().start(spec, new AbortController().signal);
+    try {
+      expect(sandbox.report.capture).toBe('none');
+      expect(sandbox.sockets.map(({ kind }) => kind).sort()).toEqual(['http', 'http', 'proxy', 'proxy', 'tls', 'tls']);
+      const all = collect(sandbox.main);
+      await sandbox.open();
+      const { stdout, stderr } = await all;
+      expect(stdout).toContain('127.0.0.1 named.example\n0\n');
+      expect(stdout).not.toContain('open');
+      expect(stderr.match(/connect: (Network is unreachable|Cannot assign requested address)/g)).toHaveLength(3);
+    } finally {
+      await sandbox.teardown();
+    }
+  });
+
   it('is loopback and nothing else: other addresses lead to the capture socket', async () => {
     let reached = 0;
     const server = net
