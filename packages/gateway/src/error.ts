@@ -21,6 +21,7 @@ export type GatewayErrorCode =
   | 'websocket-protocol'
   | 'websocket-too-large'
   | 'websocket-flood'
+  | 'websocket-closed'
   | 'websocket-denied'
   | 'websocket-idle'
   | 'websocket-life'

@@ -52,7 +52,13 @@ export async function bridge(options: BridgeOptions): Promise<BridgeEnd> {
   }, limits.websocketPingMs);
   const moved = (): void => void idle.refresh();
   const ended = new AbortController();
-  const pumps = [pump(options, 'out', near, far, moved), pump(options, 'in', far, near, moved)];
+  const run = (direction: Direction, from: Peer, to: Peer): Promise<void> =>
+    pump(options, direction, from, to, moved).catch((error: unknown) => {
+      if (!(error instanceof PeerEnd) || error.code !== 'websocket-closed') throw error;
+      // We closed that side for what the other one said, which is still being seen to its end.
+      return aborted(ended.signal);
+    });
+  const pumps = [run('out', near, far), run('in', far, near)];
   const cutBy = AbortSignal.any([options.signal, timed.signal]);
   try {
     await Promise.race([...pumps, rejectOn(cutBy, ended.signal)]);
@@ -69,6 +75,11 @@ export async function bridge(options: BridgeOptions): Promise<BridgeEnd> {
     // A message that was being decided has its own end, and it is written before the WebSocket's.
     await Promise.allSettled(pumps);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 function rejectOn(signal: AbortSignal, until: AbortSignal): Promise<never> {

@@ -119,7 +119,7 @@ export class Peer {
     if (this.#closeSent || this.#socket.destroyed) return;
     this.#closeSent = true;
     this.#queue.length = 0;
-    this.#fail(this.#ended('stream-cut', 'this side was closed', null));
+    this.#fail(this.#ended('websocket-closed', 'we closed this side', null));
     this.#sender.close(code, reason, this.#role === 'client');
     this.#socket.end();
     this.#socket.resume();
