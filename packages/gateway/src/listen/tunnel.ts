@@ -164,7 +164,7 @@ function agree(target: Destination | null, serverName: string | null): Agreement
   if (target === null || target.origin === named.origin) {
     return { host: named.host, place: { kind: 'inside', endpoint: named } };
   }
-  const detail = `CONNECT named ${quote(target.host)}, but the TLS ClientHello names ${quote(named.host)}.`;
+  const detail = `The connection was opened for ${quote(target.host)}, but the TLS ClientHello names ${quote(named.host)}.`;
   return { host: named.host, place: { kind: 'misdirected', detail } };
 }
 

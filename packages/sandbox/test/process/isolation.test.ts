@@ -215,6 +215,9 @@ def tcp(host, port, family=socket.AF_INET, protocol=0):
         s.settimeout(2); s.connect((host, port)); return 'connected'
 def udp(host):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s: return s.sendto(b'x', (host, 53))
+def fast_open(host):
+    with socket.socket() as s:
+        s.sendto(b'x', socket.MSG_FASTOPEN, (host, ${port})); return 'connected'
 attempt('host', lambda: tcp('127.0.0.1', ${port}))
 attempt('mptcp', lambda: tcp('192.0.2.1', 80, socket.AF_INET, 262))
 attempt('udp', lambda: udp('192.0.2.1'))
@@ -225,6 +228,7 @@ attempt('packet', lambda: socket.socket(17, socket.SOCK_RAW))
 attempt('vsock', lambda: socket.socket(40, socket.SOCK_STREAM))
 attempt('alg', lambda: socket.socket(38, socket.SOCK_SEQPACKET))
 attempt('tcp', lambda: tcp('192.0.2.1', ${port}))
+attempt('fastopen', lambda: fast_open('192.0.2.1'))
 attempt('own', lambda: tcp('${ownAddress()}', ${port}))
 attempt('metadata', lambda: tcp('169.254.169.254', 80))
 attempt('tcp6', lambda: tcp('2001:db8::1', 80, socket.AF_INET6))
@@ -247,8 +251,8 @@ print(open('/proc/net/dev').read().count(':'))`;
       'alg',
     ]);
     // Nobody serves, and still the connection stands: it waits in the backlog of the handed socket.
-    expect(lines.slice(-7)).toEqual(
-      ['tcp', 'own', 'metadata', 'tcp6', 'proxy', 'proxy6'].map((name) => `${name} connected`).concat('1'),
+    expect(lines.slice(-8)).toEqual(
+      ['tcp', 'fastopen', 'own', 'metadata', 'tcp6', 'proxy', 'proxy6'].map((name) => `${name} connected`).concat('1'),
     );
     expect(reached).toBe(0);
   });
