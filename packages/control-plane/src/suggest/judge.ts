@@ -18,7 +18,7 @@ export interface Extra {
 }
 
 /** Evaluations between two pauses, so that stops and other requests are answered meanwhile. */
-const turnEvaluations = 32;
+const turnEvaluations = 8;
 
 /**
  * Decides recorded requests again, by the real engine: the session's own policy and the tenant's of now, with or

@@ -51,7 +51,7 @@ export async function collectTried(decisions: Decisions, choices: readonly Choic
     do {
       const page = await decisions.rows(
         { session, agent, ...didNotHappen },
-        { cursor, limit: limits.pageItemsMax, order: 'desc' },
+        { cursor, limit: limits.pageItemsDefault, order: 'desc' },
       );
       for (const { row, body, decision } of page.items) {
         // Rows stand in the order in which journals were read, which is that of time but for a second.
