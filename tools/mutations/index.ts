@@ -5,6 +5,7 @@ import type { Mutation } from './mutation.ts';
 import { policyMutations } from './policy.ts';
 import { sandboxMutations } from './sandbox.ts';
 import { secretsMutations } from './secrets.ts';
+import { websocketMutations } from './websocket.ts';
 
 export const mutations: readonly Mutation[] = [
   ...gatewayMutations,
@@ -13,6 +14,7 @@ export const mutations: readonly Mutation[] = [
   ...policyMutations,
   ...secretsMutations,
   ...sandboxMutations,
+  ...websocketMutations,
 ];
 
 /** One per kind of check, with tests that take a second: what `./check` tries each time. */
