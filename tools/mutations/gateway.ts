@@ -146,7 +146,7 @@ export const gatewayMutations: readonly Mutation[] = [
   ),
   ...mutationsOf(
     src('perform'),
-    [test('stop')],
+    [test('last-step')],
     [
       [
         'the permit is not spent',
@@ -157,7 +157,7 @@ export const gatewayMutations: readonly Mutation[] = [
   ),
   ...mutationsOf(
     src('stop-gate'),
-    [test('stop')],
+    [test('last-step')],
     [
       [
         'a stopped session goes on',
@@ -186,12 +186,7 @@ export const gatewayMutations: readonly Mutation[] = [
     [test('upstream')],
     [
       ['an answer of any size', 'if (bytesIn > limits.answerBytesMax) {', 'if (bytesIn < 0) {'],
-      [
-        'the part over the cap is relayed',
-        '        if (settled) return;\n        hash',
-        '        hash',
-        [test('hostile-size')],
-      ],
+      ['the part over the cap is relayed', '        settled = true;', '', [test('hostile-size')]],
       [
         'an unknown coding is relayed beside a secret',
         '  if (coding === null) {',
@@ -249,7 +244,7 @@ export const gatewayMutations: readonly Mutation[] = [
   ),
   ...mutationsOf(
     src('control/policies'),
-    [test('stop')],
+    [test('last-step')],
     [
       [
         'an older generation is taken',

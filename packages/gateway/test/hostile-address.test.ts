@@ -1,5 +1,6 @@
 import { HttpSink } from '@cordon/testkit';
 import {
+  brokenLabels,
   embeddedAddresses,
   forbiddenAddresses,
   lookalikes,
@@ -162,6 +163,10 @@ describe('userinfo, backslashes, names', () => {
     using plain = await RawClient.to(rig.ports.http);
     expect((await plain.ask(Buffer.from(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`))).status).toBe(400);
     expect((await connect(`${Buffer.from(host).toString('latin1')}:80`)).status).toBe(400);
+  });
+
+  it.each(brokenLabels)('400, no host name: %s', async (host) => {
+    expect(await ask(`http://${host}/`, host)).toMatchObject({ status: 400, json: { code: 'host-not-canonical' } });
   });
 
   it.each(lookalikes)('403, another host: %s', async (host) => {

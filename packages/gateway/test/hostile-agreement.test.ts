@@ -96,6 +96,13 @@ describe('CONNECT, SNI and Host', () => {
     expect(sink.requests.length).toBe(before);
   });
 
+  it.each(['Content-Length: 5', 'Transfer-Encoding: chunked'])('CONNECT with a body is refused: %s', async (line) => {
+    using client = await RawClient.to(rig.ports.proxy);
+    const head = `CONNECT ${granted}:443 HTTP/1.1\r\nHost: ${granted}:443\r\n${line}\r\n\r\n`;
+    expect(await client.ask(head)).toMatchObject({ status: 400, json: { code: 'body-not-allowed' } });
+    expect(await client.rest()).toBe('');
+  });
+
   it('a name in another case is the same name, a longer one is not', async () => {
     using upper = await direct(granted.toUpperCase());
     expect((await upper.ask(get(granted))).status).toBe(200);

@@ -83,6 +83,10 @@ describe('a host', () => {
     'example．com',
     '℀.com',
     'xn--80ak6aa92e\u200d.com',
+    // A-labels that decode to nothing.
+    'xn--a.example.com',
+    'xn--0.example.com',
+    'a.xn--zzzzzzzz',
     `${'a'.repeat(64)}.example`,
     `${'a.'.repeat(127)}b`,
     `${'abcdefghij.'.repeat(24)}example`,

@@ -48,6 +48,12 @@ const reflections: Array<[SecretForm, string]> = [
   ['hex', Buffer.from(value).toString('hex').toUpperCase()],
 ];
 
+test('of two secrets of which one begins with the other, no tail of the longer one is left', () => {
+  const longer = `${other}-and-more`;
+  expect(scrub(`<${longer}>`, { short: other, long: longer }).out).toBe('<cordon:secret:long>');
+  expect(scrub(`<${other}>`, { short: other, long: longer }).out).toBe('<cordon:secret:short>');
+});
+
 describe('each form', () => {
   test.each(reflections)('%s: %s', (form, text) => {
     const { out, forms } = scrub(`before ${text} after`);

@@ -48,8 +48,10 @@ function toAscii(text: string): string | null {
   if (/^[\x21-\x7e]+$/.test(text)) {
     const lower = text.toLowerCase();
     if (!lower.includes('xn--')) return lower;
-    // Punycode that decodes to nothing, or to what would be encoded differently, is a name nobody registered.
-    return domainToASCII(lower) === lower ? lower : null;
+    // Punycode that decodes to nothing, or to what would be encoded differently, is a name nobody registered. What
+    // cannot be decoded comes back as it is, so it has to be looked for.
+    const shown = domainToUnicode(lower);
+    return !shown.split('.').some((part) => part.startsWith('xn--')) && domainToASCII(shown) === lower ? lower : null;
   }
   const ascii = domainToASCII(text);
   if (ascii === '' || domainToUnicode(ascii) !== text.toLowerCase()) return null;

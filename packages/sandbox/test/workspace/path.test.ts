@@ -25,6 +25,13 @@ describe('paths', () => {
     );
   });
 
+  test('controls that turn the direction of text are written as bytes', () => {
+    for (const control of ['\u202a', '\u202e', '\u2066', '\u2069', '\u200f']) {
+      const raw = Buffer.from(`a${control}b`).toString('latin1') as RawPath;
+      expect(pathToText(raw)).toMatch(/^a(\\x[0-9a-f]{2}){3}b$/);
+    }
+  });
+
   test('two paths never share a text', () => {
     fc.assert(fc.property(rawPath, rawPath, (a, b) => a === b || pathToText(a) !== pathToText(b)));
   });
@@ -89,6 +96,13 @@ describe('symlink targets', () => {
         );
       }),
     );
+  });
+
+  test('a target that climbs after it descended is refused: what it descended into may itself be a link', () => {
+    for (const target of ['s/../x', 's/../../x', './s/..']) {
+      expect(checkTarget('a/b/l' as RawPath, Buffer.from(target), '/work/space'), target).not.toBeNull();
+    }
+    expect(checkTarget('a/b/l' as RawPath, Buffer.from('../s/x'), '/work/space')).toBeNull();
   });
 
   test('a name that only begins like the workspace is outside', () => {

@@ -35,6 +35,8 @@ export const headRows: readonly HostileRequest[] = [
     status: 400,
     code: 'target-not-canonical',
   },
+  { name: 'fragment in the query', bytes: (t, h) => get(`${t}?a#b`, h), status: 400, code: 'target-not-canonical' },
+  { name: 'backslash in the query', bytes: (t, h) => get(`${t}?a\\b`, h), status: 400, code: 'target-not-canonical' },
   { name: 'encoded dot segment', bytes: (t, h) => get(`${t}a/%2e%2e/b`, h), status: 400, code: 'target-not-canonical' },
   { name: 'encoded slash', bytes: (t, h) => get(`${t}a%2fb`, h), status: 400, code: 'target-not-canonical' },
   {
@@ -102,7 +104,7 @@ export const headRows: readonly HostileRequest[] = [
     name: 'WebSocket upgrade with a request behind it',
     bytes: (t, h) =>
       `${get(t, h, 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==')}${smuggled(h)}`,
-    status: 501,
-    code: 'upgrade-unsupported',
+    status: 400,
+    code: 'websocket-handshake',
   },
 ];

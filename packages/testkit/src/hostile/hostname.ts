@@ -33,8 +33,6 @@ export const targetTricks: ReadonlyArray<{ readonly name: string; readonly targe
   { name: 'the host in brackets', target: (host) => `http://[${host}]/` },
   { name: 'a label of 64 bytes', target: (host) => `http://${'a'.repeat(64)}.${host}/` },
   { name: 'a name of 300 bytes', target: (host) => `http://${'a.'.repeat(145)}${host}/` },
-  { name: 'A-label that decodes to nothing', target: () => 'http://xn--a-0000000000000000.example.com/' },
-  { name: 'A-label of plain ASCII', target: () => 'http://xn--api-.example.com/' },
 ];
 
 /** Written with bytes over 0x7f; a browser would turn each into the granted host. */
@@ -49,6 +47,18 @@ export const unicodeHosts: ReadonlyArray<{ readonly name: string; readonly host:
   { name: 'sharp s', host: 'apiß.example.com' },
   { name: 'right-to-left override', host: 'api\u202e.example.com' },
   { name: 'Cyrillic а', host: '\u0430pi.example.com' },
+];
+
+/** No name that anybody could have registered. */
+export const brokenLabels: readonly string[] = [
+  'xn--a.example.com',
+  'xn--0.example.com',
+  'xn--api-.example.com',
+  '-api.example.com',
+  'api-.example.com',
+  'a..example.com',
+  'api.example.com.',
+  `${'a'.repeat(64)}.example.com`,
 ];
 
 /** Other hosts that look like `api.example.com`: well formed, and granted by nobody. */

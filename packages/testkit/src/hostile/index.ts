@@ -29,7 +29,7 @@ export { codingRows, listedCodingRows } from './coding.ts';
 export * as h2 from './frames.ts';
 export { parserRows } from './framing.ts';
 export { headRows } from './head.ts';
-export { lookalikes, targetTricks, unicodeHosts } from './hostname.ts';
+export { brokenLabels, lookalikes, targetTricks, unicodeHosts } from './hostname.ts';
 export { h2HeadRows, h2SessionRows } from './http2.ts';
 export { h2FloodRows, h2PacedFloods } from './http2-flood.ts';
 export type { FramesEnd, HostileFrames } from './http2-request.ts';

@@ -22,6 +22,12 @@ const unknown = { status: 415, code: 'coding-unknown' } as const;
 
 export const codedBombs: readonly HostileBody[] = [
   { name: 'gzip, 50 MiB of zeros', headers: ['Content-Encoding: gzip'], bytes: () => gzipSync(zeros(50)), ...expands },
+  {
+    name: 'gzip, 4 MiB: below the cap',
+    headers: ['Content-Encoding: gzip'],
+    bytes: () => gzipSync(zeros(4)),
+    ...expands,
+  },
   { name: 'x-gzip, 50 MiB', headers: ['Content-Encoding: x-gzip'], bytes: () => gzipSync(zeros(50)), ...expands },
   { name: 'br, 50 MiB of zeros', headers: ['Content-Encoding: br'], bytes: () => brotli(zeros(50)), ...expands },
   {
