@@ -92,7 +92,7 @@ export const limits = {
   quotedCharsMax: 256,
   nextStepCharsMax: 1_024,
   /** How long a program may keep the address that stands for a name; it stays good for longer. */
-  nameTtlSeconds: 60,
+  nameTtlMs: 60_000,
   // own rhythm
   connectRetryMs: 200,
   headReportMs: 1_000,

@@ -53,7 +53,7 @@ export class NameServer {
     if (question.kind === 'malformed') return writeRefusal(question);
     const code = this.#codeFor(question);
     const addresses = code === 'NOERROR' && question.name !== null ? this.#addresses(question.name, question.type) : [];
-    return writeAnswer(question, code, addresses, this.#options.limits.nameTtlSeconds);
+    return writeAnswer(question, code, addresses, Math.floor(this.#options.limits.nameTtlMs / 1000));
   }
 
   #codeFor({ name, type, internet }: Extract<DnsQuestion, { kind: 'question' }>): ResponseCode {
