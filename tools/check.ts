@@ -54,6 +54,14 @@ const suites: readonly Suite[] = [
   },
   { name: 'unit', about: 'packages, apps and tools', phase: 2, budgetS: 480, ...vitest('unit') },
   {
+    name: 'fuzz',
+    about: 'every parser of what others send, on what was found before and some new inputs',
+    phase: 2,
+    // It ends by itself after 40 s and what was begun; the rest is for a machine that is busy with something else.
+    budgetS: 180,
+    command: ['node', 'fuzz/run.ts', '--short'],
+  },
+  {
     name: 'whole',
     about: 'the whole from outside: every way out, kill -9, running, stopping, proving',
     phase: 3,

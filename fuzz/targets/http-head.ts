@@ -1,9 +1,10 @@
 import { framedHeaders } from '../../packages/egress/src/exchange.ts';
 import type { Pin } from '../../packages/egress/src/pin.ts';
 import { wireTarget } from '../../packages/gateway/src/http/adapter.ts';
-import { type Head, type Place, readHead, type WireHead } from '../../packages/gateway/src/http/head.ts';
+import { type Head, type Place, readHead } from '../../packages/gateway/src/http/head.ts';
 import { forwardedHeaders } from '../../packages/gateway/src/http/headers.ts';
 import { readTarget } from '../../packages/gateway/src/http/target.ts';
+import type { WireHead } from '../../packages/gateway/src/http/wire-head.ts';
 import { isRefusal } from '../../packages/gateway/src/refuse/refusal.ts';
 import { type Feedback, must, type Target, text } from '../engine/target.ts';
 import { MemoryFront } from '../readers/front.ts';
