@@ -52,6 +52,13 @@ const suites: readonly Suite[] = [
     budgetS: 120,
     command: ['knip', '--no-progress'],
   },
+  {
+    name: 'mutation',
+    about: 'eight checks taken out, one at a time: a test must notice each (all: node tools/mutation.ts)',
+    phase: 1,
+    budgetS: 180,
+    command: ['node', 'tools/mutation.ts', '--short'],
+  },
   { name: 'unit', about: 'packages, apps and tools', phase: 2, budgetS: 480, ...vitest('unit') },
   {
     name: 'fuzz',
