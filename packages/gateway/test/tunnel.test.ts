@@ -1,20 +1,19 @@
 import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import type { Grant } from '@cordon/policy';
-import { HttpSink } from '@cordon/testkit';
+import { HttpSink, LineSink } from '@cordon/testkit';
 import { alpnOffer, clientHello, echExtension, helloRecords, serverName, serverNames } from '@cordon/testkit/hostile';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { GatewayLimits } from '../src/limits.ts';
 import { connectThrough, RawClient, secure } from './client.ts';
-import { LineServer } from './line-server.ts';
 import { Rig, session, upstreamCa } from './rig.ts';
 
-let lines: LineServer;
+let lines: LineSink;
 let rig: Rig;
 const stack: AsyncDisposable[] = [];
 
 beforeEach(async () => {
-  lines = await LineServer.start();
+  lines = await LineSink.start();
 });
 
 afterEach(async () => {
@@ -115,7 +114,7 @@ describe('the socket of a raw TCP grant', () => {
 
   it('lets the server speak first, and the client end its half', async () => {
     await lines[Symbol.asyncDispose]();
-    lines = await LineServer.start('220 ready\n');
+    lines = await LineSink.start('220 ready\n');
     await start([{ allow: database }]);
     using client = await RawClient.to(await tcpSocket());
     expect(await client.until((text) => text.includes('\n'))).toBe('220 ready\n');
@@ -248,7 +247,7 @@ describe('CONNECT to a host of a raw TCP grant', () => {
 
   it('silence is the turn of the server', async () => {
     await lines[Symbol.asyncDispose]();
-    lines = await LineServer.start('220 ready\n');
+    lines = await LineSink.start('220 ready\n');
     await start([{ allow: database }], { silenceMs: 50 });
     using client = await connectTo('db.example:5432');
     expect(await client.until((text) => text.includes('\n'))).toBe('220 ready\n');

@@ -180,6 +180,7 @@ describe('an agent that sends', () => {
     );
     await rig.until(async () => (await messages()).length === 1);
     expect((await messages())[0]?.data).toMatchObject({ bytesOut: 7 });
+    await client.until((text) => text.length >= 3);
     expect(client.received).toEqual(Buffer.from([0x8a, 1, 0x70]));
   });
 });

@@ -1,10 +1,9 @@
-import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import { connect, type Server, type Socket } from 'node:net';
+import type { IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import { WebSocket, WebSocketServer } from 'ws';
-import { type Rig, upstreamCa } from './rig.ts';
+import { WebSocket } from 'ws';
+import type { Rig } from './rig.ts';
 
 export interface Closed {
   readonly code: number;
@@ -110,60 +109,4 @@ export async function dial(
   const duplex = options.plain === true ? connect(rig.ports.http, '127.0.0.1') : await tunnelled(rig, new URL(url));
   // `createConnection` of a wss URL must give what TLS gives: it is that already.
   return new Client(url.replace(/^wss:/, 'ws:'), duplex, options);
-}
-
-/** A WebSocket server that echoes, and does what its message says: `close:CODE:REASON`, `say:TEXT`, `drop`. */
-export class EchoServer implements AsyncDisposable {
-  readonly #server: Server;
-  readonly #sockets: WebSocketServer;
-  readonly #raw = new Set<Socket>();
-  readonly received: string[] = [];
-  readonly requests: IncomingMessage[] = [];
-  readonly closes: Closed[] = [];
-
-  private constructor(secure: boolean) {
-    this.#server = secure ? createHttpsServer(upstreamCa.issue(['live.example'])) : createHttpServer();
-    this.#server.on('connection', (socket: Socket) => {
-      this.#raw.add(socket);
-      socket.once('close', () => this.#raw.delete(socket));
-    });
-    this.#sockets = new WebSocketServer({ server: this.#server as never, perMessageDeflate: true });
-    this.#sockets.on('connection', (socket, request) => {
-      this.requests.push(request);
-      socket.on('error', () => undefined);
-      socket.on('close', (code, reason) => this.closes.push({ code, reason: reason.toString() }));
-      socket.on('message', (data: Buffer, binary: boolean) => {
-        const text = data.toString('latin1');
-        this.received.push(text);
-        const [what, first = '', ...rest] = text.split(':');
-        if (what === 'close') socket.close(Number(first), rest.join(':'));
-        else if (what === 'drop') socket.terminate();
-        else if (what === 'header') socket.send(String(request.headers[first]));
-        else socket.send(data, { binary });
-      });
-    });
-  }
-
-  static async start(secure = true): Promise<EchoServer> {
-    const server = new EchoServer(secure);
-    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
-    return server;
-  }
-
-  get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('not listening');
-    return address.port;
-  }
-
-  get open(): ReadonlySet<WebSocket> {
-    return this.#sockets.clients;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of this.#sockets.clients) client.terminate();
-    for (const socket of this.#raw) socket.destroy();
-    this.#sockets.close();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
 }

@@ -1,10 +1,11 @@
 import { createServer } from 'node:https';
 import type { Grant } from '@cordon/policy';
 import type { Entry, SecretBinding } from '@cordon/protocol';
+import { WebSocketSink } from '@cordon/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { GatewayLimits } from '../src/limits.ts';
 import { Rig, type RigOptions, session, upstreamCa } from './rig.ts';
-import { dial, EchoServer } from './websocket-peers.ts';
+import { dial } from './websocket-peers.ts';
 
 const stack: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -19,8 +20,8 @@ async function start(
   grants: readonly Grant[] = [granted],
   limits: Partial<GatewayLimits> = {},
   more: Partial<RigOptions> = {},
-): Promise<{ rig: Rig; server: EchoServer }> {
-  const server = await EchoServer.start();
+): Promise<{ rig: Rig; server: WebSocketSink }> {
+  const server = await WebSocketSink.start(upstreamCa.issue(['live.example']));
   stack.push(server);
   const rig = await Rig.start({ grants, limits, hosts: { 'live.example:443': server.port }, ...more });
   stack.push(rig);
@@ -133,7 +134,7 @@ describe('a WebSocket', () => {
   });
 
   it.each([true, false])('is served in plain http where that is granted (socket :80: %s)', async (plain) => {
-    const server = await EchoServer.start(false);
+    const server = await WebSocketSink.start();
     stack.push(server);
     const rig = await Rig.start({
       grants: [{ allow: 'ws://live.example/feed' }],

@@ -1,7 +1,9 @@
 export { DnsServer, type Zone } from './canary/dns.ts';
 export { type HttpAnswer, HttpSink, type HttpSinkOptions } from './canary/http.ts';
+export { LineSink } from './canary/line.ts';
 export { TcpSink } from './canary/tcp.ts';
 export { UdpSink } from './canary/udp.ts';
+export { WebSocketSink } from './canary/websocket.ts';
 export { FakeClock } from './clock.ts';
 export { destinationsOf, type TestingDestinations } from './destinations.ts';
 export { TestkitError, type TestkitErrorCode } from './error.ts';

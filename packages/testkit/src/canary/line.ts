@@ -1,11 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { closeServer, listenOnLoopback } from '../listen.ts';
 
 /** A server of another protocol: answers each line in capitals, and may speak first, as mail and database servers do. */
-export class LineServer implements AsyncDisposable {
+export class LineSink implements AsyncDisposable {
   readonly #server: Server;
   readonly sockets = new Set<Socket>();
   connections = 0;
   received = '';
+  #port = 0;
 
   private constructor(greeting: string) {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -23,20 +25,18 @@ export class LineServer implements AsyncDisposable {
     });
   }
 
-  static async start(greeting = ''): Promise<LineServer> {
-    const server = new LineServer(greeting);
-    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
-    return server;
+  static async start(greeting = ''): Promise<LineSink> {
+    const sink = new LineSink(greeting);
+    sink.#port = await listenOnLoopback(sink.#server);
+    return sink;
   }
 
   get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('not listening');
-    return address.port;
+    return this.#port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await closeServer(this.#server);
   }
 }
