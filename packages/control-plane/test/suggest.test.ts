@@ -265,6 +265,29 @@ describe('policy suggest', () => {
     });
     expect(suggestion.verified).toEqual({ allowed: 1, others: 0 });
     expect(suggestion.yaml).toContain('no-paste');
+    // Nor does a list of decisions send anybody to grant what is not dialled all the same.
+    const { decisions } = (await harness.get(`/v1/decisions?session=${session}`)).json as {
+      decisions: Array<{ resource: string; next: string[] }>;
+    };
+    const next = (resource: string) => decisions.find((each) => each.resource === resource)?.next.join('\n') ?? '';
+    for (const resource of metadata) expect(next(resource)).toMatch(/^no grant reaches it: (?!.*--allow)/s);
+    expect(next('https://10.1.2.3:443')).toMatch(/^a private address needs a grant that names it/);
+    expect(next('https://10.1.2.3:443')).not.toContain('--allow');
+    expect(next('https://127.0.0.1:443')).toMatch(/--allow.*the tenant's policy has to name it too/s);
+  });
+
+  test('suggests what the tenant has opened, of this host too', async () => {
+    const session = await start();
+    const generation = (await harness.get('/v1/policy')).json.generation;
+    harness.policyFile('own.yaml', 'grants:\n  - { allow: "127.0.0.1:9000", addresses: [127.0.0.1/32] }\n');
+    await until(async () => (await harness.get('/v1/policy')).json.generation > generation);
+    await tried(
+      session,
+      ['9000', '9001'].map((port) => ({ resource: `https://127.0.0.1:${port}`, path: '/' })),
+    );
+    const suggestion = await suggest(session);
+    expect(suggestion.grants.map(({ allow }) => allow)).toEqual(['127.0.0.1:9000/']);
+    expect(suggestion.apart).toMatchObject([{ summary: 'GET https://127.0.0.1:9001/', who: 'tenant' }]);
   });
 
   test('takes a star, a quote and a hash of the agent for what they are', async () => {

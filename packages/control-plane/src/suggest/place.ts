@@ -1,4 +1,5 @@
 import { checkDestination, type EgressRefusal, parseDestination } from '@cordon/egress';
+import type { OriginRule } from '@cordon/protocol';
 
 /** What stands in the way of dialling a destination, as far as is known without asking a name server. */
 export type Place =
@@ -10,11 +11,12 @@ export type Place =
 /** This host's own addresses are the gateway's to know; it refuses them whatever is granted here. */
 const noHost = { self: [], control: [] };
 
-export function placeOf(resource: string): Place {
+/** `rules`: what the tenant has said about origins; a session's own say nothing about this host's addresses. */
+export function placeOf(resource: string, rules: readonly OriginRule[] = []): Place {
   // A tunnel goes to the same places as a request; only its resource is written otherwise.
   const destination = parseDestination(resource.replace(/^(tcp|tls):/, 'https:'));
   if ('refused' in destination) return { kind: 'never', why: destination.detail };
-  const refused = checkDestination(destination, [], noHost);
+  const refused = checkDestination(destination, rules, noHost);
   return refused === null ? { kind: 'open' } : placeOfRefusal(refused, destination.host);
 }
 

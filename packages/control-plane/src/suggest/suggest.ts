@@ -1,5 +1,13 @@
 import type { Engine } from '@cordon/policy';
-import type { Intent, SessionPolicy, SuggestApart, SuggestedGrant, Suggestion, TenantPolicy } from '@cordon/protocol';
+import type {
+  Intent,
+  OriginRule,
+  SessionPolicy,
+  SuggestApart,
+  SuggestedGrant,
+  Suggestion,
+  TenantPolicy,
+} from '@cordon/protocol';
 import type { RefusalIndex, SessionStore } from '@cordon/store';
 import { cordonFile } from '../config/cordon-file.ts';
 import { readYaml } from '../config/document.ts';
@@ -51,7 +59,7 @@ export class Suggester {
     const { engine, tenant } = this.#parts;
     const { tried, sessions, truncated } = await collectTried(this.#parts.decisions, await this.#choices(order));
     const policies = await this.#policies(sessions);
-    const sorted = await sort(tried, new Judge(engine, tenant(), policies));
+    const sorted = await sort(tried, new Judge(engine, tenant(), policies), tenant().origins);
     const { drafts, unsayable } = narrowest(sorted.candidates);
     const shaped = (order.group ? groupDrafts(drafts) : drafts).sort(byWeight);
     const kept = shaped.filter(isValid).slice(0, limits.sessionGrantsMax);
@@ -145,7 +153,7 @@ interface Sorted {
   readonly permittedNow: number;
 }
 
-async function sort(tried: readonly Tried[], judge: Judge): Promise<Sorted> {
+async function sort(tried: readonly Tried[], judge: Judge, rules: readonly OriginRule[]): Promise<Sorted> {
   const candidates: Candidate[] = [];
   const apart: SuggestApart[] = [];
   const permitted = new Set<Tried>();
@@ -157,16 +165,19 @@ async function sort(tried: readonly Tried[], judge: Judge): Promise<Sorted> {
       permittedNow += one.count;
       continue;
     }
-    const verdict = apartOf(one, now) ?? placed(one.intent);
+    const verdict = apartOf(one, now) ?? placed(one.intent, rules);
     if ('who' in verdict) apart.push(toApart(one, verdict));
     else candidates.push({ tried: one, ...verdict });
   }
   return { candidates, apart, permitted, permittedNow };
 }
 
-function placed(intent: Intent | null): Pick<SuggestApart, 'who' | 'why'> | Omit<Candidate, 'tried'> {
+function placed(
+  intent: Intent | null,
+  rules: readonly OriginRule[],
+): Pick<SuggestApart, 'who' | 'why'> | Omit<Candidate, 'tried'> {
   if (intent === null) return { who: 'never', why: 'the record of this request is no longer kept' };
-  const place = placeOf(intent.resource);
+  const place = placeOf(intent.resource, rules);
   if (place.kind === 'tenant' || place.kind === 'never') return { who: place.kind, why: place.why };
   return { intent, place };
 }
