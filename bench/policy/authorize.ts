@@ -13,7 +13,7 @@ import {
   type PolicySnapshot,
 } from '@cordon/policy';
 import type { Intent, SessionPolicy, TenantPolicy } from '@cordon/protocol';
-import { encodeRequest } from '../../packages/policy/src/decide/request.ts';
+import { createRequest } from '../../packages/policy/src/decide/request.ts';
 import { createSlice } from '../../packages/policy/src/decide/slice.ts';
 
 /**
@@ -100,12 +100,12 @@ for (const policies of [12, 50, 200]) {
     const intent = intentOf(index);
     const facts = createFacts(intent, window);
     const slice = createSlice(principal, intent.action, intent.resource, facts);
-    return slice === null ? '' : (encodeRequest(intent, facts, noApproval, slice) ?? '');
+    return slice === null ? null : createRequest(intent, facts, noApproval, slice);
   });
-  measure(
-    `${policies} policies, engine alone`,
-    (index) => void bare.evaluate(snapshot.source, requests[index % 64] ?? ''),
-  );
+  measure(`${policies} policies, engine alone`, (index) => {
+    const request = requests[index % 64];
+    if (request !== undefined && request !== null) bare.evaluate(snapshot.source, request);
+  });
   measure(`${policies} policies, facts + authorize`, (index) => {
     const intent = intentOf(index % 64);
     const decision = authorize(snapshot, principal, intent, createFacts(intent, window), noApproval);

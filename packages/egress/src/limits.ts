@@ -29,7 +29,7 @@ export const limits = {
   /** Keep-alive sockets that nobody uses are closed. */
   keepAliveIdleMs: 75_000,
   socketsPerPoolMax: 64,
-  idleSocketsPerPoolMax: 16,
+  idleSocketsPerPoolMax: 64,
   /** Pools (origin and credential) of one session; an unused one makes room, else `upstream-busy`. */
   poolsPerSessionMax: 256,
   /** Decoded bytes per coded byte, once the free part is used up: else 413. */

@@ -7,6 +7,7 @@ import type { ApprovalFacts } from './fact/facts.ts';
 import type { CompiledLayer, CompiledPolicy } from './gate/compiled.ts';
 import { compileLayer, nothingKnown } from './gate/layer.ts';
 import { type PolicyProblem, problem } from './gate/problem.ts';
+import { allReads } from './gate/reads.ts';
 import { limits } from './limits.ts';
 
 /**
@@ -92,6 +93,7 @@ function seal(
 ): PolicySnapshot {
   const policies = layers.flatMap((layer) => layer.policies);
   const origins = [...tenant.origins, ...session.origins.map((rule) => ({ ...rule, trusted: false }))];
+  const reads = allReads(policies.map((policy) => policy.reads));
   const { stopped } = session;
   const { expires } = tenant;
   const named = layers.map(({ name, digest }) => ({ name, digest }));
@@ -111,9 +113,9 @@ function seal(
     layers,
     origins,
     rungs: steps,
-    readsApproval: policies.some((policy) => policy.readsApproval),
+    readsApproval: reads === null || reads.some((path) => path.split('.')[0] === 'approval'),
     policies: new Map(policies.map((policy) => [policy.id, policy])),
-    source: { digest: digestRecord('layer', { v: 'set/1', layers: named }), texts },
+    source: { digest: digestRecord('layer', { v: 'set/1', layers: named }), texts, reads },
     slices: new Lru(limits.slicesMax),
   };
   return Object.freeze(content) as PolicySnapshot;

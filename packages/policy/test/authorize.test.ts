@@ -303,6 +303,7 @@ describe('a policy that fails', () => {
       source: {
         digest: `planted-${effect}`,
         texts: { ...open.source.texts, 'session/bad': `${effect} (principal, action, resource) ${failing}` },
+        reads: null,
       },
     };
     expect(decide(planted, intentOf()).record).toMatchObject({
@@ -317,9 +318,10 @@ describe('a policy that fails', () => {
     for (const id of ids) {
       const effect = open.policies.get(id)?.effect ?? 'permit';
       const texts = { ...open.source.texts, [id]: `${effect} (principal, action, resource) ${failing}` };
-      expect(decide({ ...open, source: { digest: `broken-${id}`, texts } }, intentOf()).record.code, id).toBe(
-        'policy-error',
-      );
+      expect(
+        decide({ ...open, source: { digest: `broken-${id}`, texts, reads: null } }, intentOf()).record.code,
+        id,
+      ).toBe('policy-error');
     }
   });
 

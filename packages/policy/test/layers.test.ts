@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeRequest } from '../src/decide/request.ts';
+import { createRequest } from '../src/decide/request.ts';
 import { createSlice } from '../src/decide/slice.ts';
 import { createSnapshot, noApproval, type PolicySnapshot } from '../src/index.ts';
 import { decide, factsOf, freshEngine, intentOf, policiesOf, principal, snapshotOf } from './support/world.ts';
@@ -64,11 +64,11 @@ function named(prefix: string, texts: readonly string[]): Record<string, string>
 function separately(snapshot: PolicySnapshot, intent: ReturnType<typeof intentOf>): boolean {
   const facts = factsOf(intent);
   const slice = createSlice(principal, intent.action, intent.resource, facts);
-  const text = slice === null ? null : encodeRequest(intent, facts, noApproval, slice);
+  const request = slice === null ? null : createRequest(intent, facts, noApproval, slice);
   return snapshot.layers.every((each) => {
     const texts = Object.fromEntries(each.policies.map((one) => [one.id, one.text]));
     const digest = JSON.stringify(texts);
-    const evaluation = engine.evaluate({ digest, texts }, text ?? '');
+    const evaluation = engine.evaluate({ digest, texts, reads: null }, request ?? { text: () => '', key: () => '' });
     return evaluation.ok && evaluation.allowed && evaluation.failed.length === 0;
   });
 }

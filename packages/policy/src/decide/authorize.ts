@@ -5,7 +5,7 @@ import type { PolicySnapshot } from '../snapshot.ts';
 import { isAction } from './action.ts';
 import type { Decision } from './decision.ts';
 import { allow, type Case, deny, digestEntities, hold, openCase } from './record.ts';
-import { encodeRequest } from './request.ts';
+import { createRequest } from './request.ts';
 import { createSlice, isComplete, type Slice } from './slice.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
@@ -92,7 +92,7 @@ function judge(placed: Case, slice: Slice, approval: ApprovalFacts): Decision {
 
 function verdictWith(placed: Case, slice: Slice, approval: ApprovalFacts): Verdict {
   const { snapshot, intent, facts } = placed;
-  const request = encodeRequest(intent, facts, approval, slice);
+  const request = createRequest(intent, facts, approval, slice);
   if (request === null) return { kind: 'refused', code: 'request-invalid', reasons: ['intent'] };
   return verdictOf(snapshot, snapshot.engine.evaluate(snapshot.source, request));
 }

@@ -4,22 +4,58 @@ import { canonicalPath, route } from '../canonical/path.ts';
 import type { ApprovalFacts, Facts } from '../fact/facts.ts';
 import { commonFields } from '../fact/field.ts';
 import { namespace } from '../fact/schema.ts';
+import type { Reads } from '../gate/reads.ts';
 import { type Slice, uidOf } from './slice.ts';
 
-/** The members of Cedar's call that speak of the request; null when the intent has no canonical reading. */
-export function encodeRequest(intent: Intent, facts: Facts, approval: ApprovalFacts, slice: Slice): string | null {
+/** One question to Cedar, not yet written down: most are known by their key. */
+export interface CedarRequest {
+  /** The members of Cedar's call that speak of the request, as JSON without the outer braces. */
+  readonly text: () => string;
+  /**
+   * Who, what, where and the parts of the context that are read; requests with the same key are the same to policies
+   * that read no more. INVARIANT: what is left out has its type already ({@link httpContext}, `checkFacts`), so Cedar's
+   * own check of the request cannot tell two of them apart either.
+   */
+  readonly key: (reads: Reads) => string;
+}
+
+/** Null when the intent has no canonical reading. */
+export function createRequest(
+  intent: Intent,
+  facts: Facts,
+  approval: ApprovalFacts,
+  slice: Slice,
+): CedarRequest | null {
   const own = ownContext(intent);
   if (own === null) return null;
   const context = { ...own, ...commonContext(facts), approval: { quorum: approval.quorum, strong: approval.strong } };
-  const action = { type: `${namespace}::Action`, id: intent.action };
-  // Cedar gets these very bytes and the memo hashes them, so members stand in a fixed order.
+  return {
+    text: () => requestText(intent.action, context, slice),
+    key: (reads) => `${intent.action}\n${slice.digest}\n${JSON.stringify(partsOf(context, reads))}`,
+  };
+}
+
+/** Members stand in a fixed order, so the same request is the same text. */
+function requestText(action: string, context: object, slice: Slice): string {
   return [
     `"principal":${slice.json.principal}`,
-    `"action":${JSON.stringify(action)}`,
+    `"action":${JSON.stringify({ type: `${namespace}::Action`, id: action })}`,
     `"resource":${slice.json.resource}`,
     `"context":${JSON.stringify(context)}`,
     `"entities":${slice.json.entities}`,
   ].join(',');
+}
+
+function partsOf(context: object, reads: Reads): unknown {
+  if (reads === null) return context;
+  return reads.map((path) => path.split('.').reduce(memberOf, context));
+}
+
+/** Another action's part is not there; it then is not there for every request of this action. */
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : null;
 }
 
 function commonContext(facts: Facts): Record<string, unknown> {
@@ -78,6 +114,8 @@ function httpContext(intent: Intent): Record<string, unknown> | null {
   const canonical = canonicalPath(path, { encodedSlash: true });
   if (!canonical.ok || canonical.path !== path) return null;
   const { kind, bytes } = intent.payload;
+  // Where no policy reads them, Cedar may not be asked and so would not notice.
+  if (typeof kind !== 'string' || !Number.isSafeInteger(bytes)) return null;
   const { scheme, port } = origin;
   return { http: { method, scheme, port, route: route(path), body: kind, bytes } };
 }

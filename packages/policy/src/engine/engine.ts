@@ -1,7 +1,8 @@
-import { hash } from 'node:crypto';
+import type { CedarRequest } from '../decide/request.ts';
 import { PolicyError } from '../error.ts';
 import { schemaText } from '../fact/schema.ts';
 import type { CompiledLayer } from '../gate/compiled.ts';
+import type { Reads } from '../gate/reads.ts';
 import { limits } from '../limits.ts';
 import {
   type AuthorizationAnswer,
@@ -22,6 +23,8 @@ import type { WasmModule } from './wasm.ts';
 export interface PolicySource {
   readonly digest: string;
   readonly texts: Readonly<Record<string, string>>;
+  /** What any of them reads of the context. */
+  readonly reads: Reads;
 }
 
 export interface EngineOptions {
@@ -45,7 +48,7 @@ const schemaSlot = 'schema/1';
 
 /**
  * One engine with its caches. It only ever answers for what it is given, so it changes no decision and is no state
- * of `authorize`: a parsed set is found by the digest of its texts, an answer by the digest of the whole call.
+ * of `authorize`: a parsed set is found by the digest of its texts, an answer by all of the call that the set can tell apart.
  *
  * INVARIANT: after any exception out of the instance it answers nothing more until {@link renew} has succeeded.
  */
@@ -57,6 +60,7 @@ export class Engine {
   readonly #memo: Lru<Evaluation>;
   readonly #slots = new Lru<string>(limits.engineSlotsMax);
   #binding: Binding | null = null;
+  #asked = 0;
   /** The schema as Cedar's own JSON, which it reads twice as fast as the text. */
   #schema = '';
 
@@ -64,6 +68,11 @@ export class Engine {
     this.digest = digest;
     this.#module = module;
     this.#memo = new Lru(memoEntries);
+  }
+
+  /** How many requests Cedar itself has judged; the memo answered the others. */
+  get asked(): number {
+    return this.#asked;
   }
 
   /** False after a fault: everything is denied until {@link renew}. */
@@ -88,16 +97,18 @@ export class Engine {
     return true;
   }
 
-  /** `request`: the members of Cedar's call that speak of the request, as JSON without the outer braces. Never throws. */
-  evaluate(source: PolicySource, request: string): Evaluation {
-    const key = hash('sha256', `${source.digest}\n${request}`, 'base64');
+  /** Never throws. */
+  evaluate(source: PolicySource, request: CedarRequest): Evaluation {
+    const key = `${source.digest}\n${request.key(source.reads)}`;
     const known = this.#memo.get(key);
     if (known !== undefined && this.usable) return known;
     try {
+      this.#asked += 1;
       const slot = this.#slotOf(source);
-      const json = `{"preparsedSchemaName":"${schemaSlot}","validateRequest":true,"preparsedPolicySetId":"${slot}",${request}}`;
+      const json = `{"preparsedSchemaName":"${schemaSlot}","validateRequest":true,"preparsedPolicySetId":"${slot}",${request.text()}}`;
       const evaluation = toEvaluation(this.#run('statefulIsAuthorized', json) as AuthorizationAnswer);
-      this.#memo.set(key, evaluation);
+      // What Cedar refused to read says nothing about another request with this key.
+      if (evaluation.ok) this.#memo.set(key, evaluation);
       return evaluation;
     } catch {
       this.#drop();
@@ -105,7 +116,7 @@ export class Engine {
     }
   }
 
-  /** The same without a slot, for sets that are asked once (explanations, self-tests). Never throws. */
+  /** The same without slot and memo; `request` is a {@link CedarRequest}'s text. For sets that are asked once (explanations, self-tests). Never throws. */
   evaluateOnce(texts: Readonly<Record<string, string>>, request: string): Evaluation {
     try {
       const policies = JSON.stringify({ staticPolicies: texts });

@@ -1,5 +1,5 @@
 import type { Intent } from '@cordon/protocol';
-import { encodeRequest } from '../decide/request.ts';
+import { createRequest } from '../decide/request.ts';
 import { createSlice } from '../decide/slice.ts';
 import { createFacts, noApproval } from '../fact/facts.ts';
 
@@ -24,5 +24,5 @@ function encodeSample(): string {
   const facts = createFacts(intent, { attempt: 'self-test', at, freshUntil: at, live: true });
   const slice = createSlice(principal, intent.action, intent.resource, { args: {}, nums: {} });
   // An empty text is a call that the engine refuses, so a broken encoder fails the self-test.
-  return (slice === null ? null : encodeRequest(intent, facts, noApproval, slice)) ?? '';
+  return (slice === null ? null : createRequest(intent, facts, noApproval, slice))?.text() ?? '';
 }

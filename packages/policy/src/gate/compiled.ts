@@ -2,6 +2,7 @@ import type { LayerSource } from '@cordon/protocol';
 import type { Digest } from '@cordon/protocol/digest';
 import type { PolicyDuties } from './annotation.ts';
 import type { Reach } from './reach.ts';
+import type { Reads } from './reads.ts';
 
 /** A policy that has passed the load gate, with what was read out of it. */
 export interface CompiledPolicy {
@@ -11,7 +12,7 @@ export interface CompiledPolicy {
   readonly duties: PolicyDuties;
   readonly code: string | null;
   readonly source: string | null;
-  readonly readsApproval: boolean;
+  readonly reads: Reads;
   readonly reach: Reach | null;
 }
 

@@ -63,14 +63,6 @@ export function checkExpressions(policy: PolicyJson, checks: ReadonlySet<string>
   }
 }
 
-/** True if any condition looks at the approval; else an approval cannot change the answer. */
-export function readsApproval(policy: PolicyJson): boolean {
-  // `context` may also be named as a whole (`context == {…}`), so anything but a plain attribute counts.
-  const text = JSON.stringify(policy.conditions);
-  const plain = text.replaceAll(/\{"\.":\{"left":\{"Var":"context"\},"attr":"(?!approval")[^"\\]*"\}\}/g, '');
-  return plain.includes('"Var":"context"');
-}
-
 class Walk {
   readonly #effect: 'permit' | 'forbid';
   readonly #kind: 'when' | 'unless';

@@ -6,9 +6,10 @@ import type { Engine } from '../engine/engine.ts';
 import { limits } from '../limits.ts';
 import { readAnnotations } from './annotation.ts';
 import type { CompiledLayer, CompiledPolicy } from './compiled.ts';
-import { checkExpressions, readsApproval } from './expression.ts';
+import { checkExpressions } from './expression.ts';
 import { fromEngine, type PolicyProblem, problem } from './problem.ts';
 import { reachOf } from './reach.ts';
+import { contextReads } from './reads.ts';
 
 /** Names of the pure predicates that the bundle defines; none exist yet, so none may be asked for. */
 export interface Known {
@@ -86,7 +87,7 @@ function compilePolicy(
   const { effect, annotations = {} } = parsed.json;
   const read = readAnnotations(id, effect, annotations, report);
   checkExpressions(parsed.json, known.checks, (code, message) => report(problem(id, code, message)));
-  return { id, effect, text, ...read, readsApproval: readsApproval(parsed.json), reach: reachOf(parsed.json) };
+  return { id, effect, text, ...read, reads: contextReads(parsed.json), reach: reachOf(parsed.json) };
 }
 
 /** A text can break the engine (a thousand brackets overflow its stack); it is then named, and others are judged on. */

@@ -1,7 +1,7 @@
 import type { Intent } from '@cordon/protocol';
 import { authorize } from '../decide/authorize.ts';
 import type { Decision } from '../decide/decision.ts';
-import { encodeRequest } from '../decide/request.ts';
+import { createRequest } from '../decide/request.ts';
 import { createSlice } from '../decide/slice.ts';
 import { type ApprovalFacts, type Facts, noApproval } from '../fact/facts.ts';
 import type { CompiledLayer } from '../gate/compiled.ts';
@@ -30,7 +30,7 @@ export function explain(
 ): PolicyExplanation {
   const decision = authorize(snapshot, snapshot.principal, intent, facts, approval);
   const slice = createSlice(snapshot.principal, intent.action, intent.resource, facts);
-  const request = slice === null ? null : encodeRequest(intent, facts, approval, slice);
+  const request = slice === null ? null : (createRequest(intent, facts, approval, slice)?.text() ?? null);
   const layers = snapshot.layers.map((layer) => ({
     layer: layer.name,
     permits: request === null ? [] : applying(snapshot, layer, 'permit', request),
