@@ -4,6 +4,8 @@ import { groups } from '../../apps/attack/src/groups.ts';
 import { Deployment, ordinaryUser, type Run } from '../support/deployment.ts';
 import { until } from '../support/until.ts';
 
+/** The hook waits longer than the program may run, so that what it said is seen. */
+const programTimeoutMs = 240_000;
 const allTimeoutMs = 300_000;
 const cases = groups.flatMap((group) => group.cases.map((each) => ({ group: group.name, ...each })));
 
@@ -24,7 +26,7 @@ const linesOf = (text: string): Line[] =>
 function attack(deployment: Deployment, ...args: string[]): Promise<Run> {
   return deployment.cordon(['doctor', '--attack', '--json', ...args], {
     env: { TMPDIR: deployment.runtime },
-    timeoutMs: allTimeoutMs,
+    timeoutMs: programTimeoutMs,
   });
 }
 
@@ -49,7 +51,7 @@ describe.each(['root', 'ordinary'] as const)('every way out, run by %s', (user) 
   const tried = cases.filter((each) => user === 'root' || each.needsCgroups !== true);
   it.each(tried.map((each) => [each.group, each.name, each.stop]))('%s: %s is stopped by: %s', (_group, name) => {
     const found = lines.filter((line) => line.event === 'case' && line.name === name);
-    expect(found, run.stderr).not.toEqual([]);
+    expect(found, `status ${run.status}: ${run.stderr}${run.stdout.slice(-2000)}`).not.toEqual([]);
     for (const { outcome, detail } of found) expect({ outcome, detail }).toEqual({ outcome: 'held', detail: '' });
   });
 
@@ -77,11 +79,14 @@ describe('the judges', () => {
     await using deployment = await Deployment.start();
     const run = await attack(deployment, '--only', 'files', '--only', 'egress', '--planted');
     const lines = linesOf(run.stdout).filter((line) => line.event === 'case');
-    expect(lines.filter((line) => line.outcome !== 'held').map((line) => [line.name, line.outcome])).toEqual([
-      ['a secret of the host is not readable', 'out'],
-      ['a link out of the workspace leads nowhere', 'out'],
-      ['another path than granted', 'out'],
+    const out = lines.filter((line) => line.outcome === 'out').map((line) => line.name);
+    expect(out).toEqual([
+      'a secret of the host is not readable',
+      'a link out of the workspace leads nowhere',
+      'another path than granted',
+      'a path that climbs out of the granted one',
     ]);
+    expect(lines.every((line) => ['held', 'out'].includes(line.outcome ?? ''))).toBe(true);
     expect(lines.find((line) => line.name === 'a secret of the host is not readable')?.detail).toContain('canary-');
     expect(run.status).toBe(1);
     nothingLeft(deployment);

@@ -1,25 +1,6 @@
-import type { SessionRequest } from '@cordon/protocol';
 import { escaped, unclear } from './error.ts';
 import type { Field } from './field.ts';
-
-/** What a command inside said and how it ended. */
-export interface Run {
-  /** 137 when it was killed from outside. */
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly session: string;
-}
-
-/** A session whose attack is under way. */
-export interface Underway {
-  readonly session: string;
-  /** What it has written to stdout so far. */
-  readonly said: () => string;
-}
-
-/** What a case may ask of its session beyond the field's own request. */
-export type SessionOptions = Pick<SessionRequest, 'workspaceMode' | 'resources' | 'allow' | 'env' | 'policy'>;
+import type { Run, SessionOptions, Underway } from './run.ts';
 
 /**
  * One way out, tried for real. `attack` is a shell script that runs inside; it must print a line beginning with

@@ -6,8 +6,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { SessionRequest } from '@cordon/protocol';
 import { type Capability, type Cordon, connect } from '@cordon/sdk';
 import type { TestingDestinations } from '@cordon/testkit';
-import type { Run, Underway } from './case.ts';
 import { AttackError, unclear } from './error.ts';
+import type { Run, Underway } from './run.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const program = path.join(root, 'apps/cordon/dist/cordon.mjs');

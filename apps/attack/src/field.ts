@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { SessionRequest } from '@cordon/protocol';
 import { destinationsOf, type HttpAnswer, type HttpRecord, HttpSink, TcpSink, TestCa, UdpSink } from '@cordon/testkit';
-import type { EscapeCase, Run, SessionOptions } from './case.ts';
 import { Deployment } from './deployment.ts';
 import { escaped } from './error.ts';
+import type { Run, SessionOptions, Underway } from './run.ts';
 
 const probeProgram = path.resolve(import.meta.dirname, '../../../native/probe/build/probe');
 
@@ -123,7 +123,11 @@ export class Field implements AsyncDisposable {
   }
 
   /** Runs a script inside, with the field's grant, and reports what it said. */
-  attack(script: string, options: SessionOptions = {}, during?: EscapeCase['during']): Promise<Run> {
+  attack(
+    script: string,
+    options: SessionOptions = {},
+    during?: (field: Field, underway: Underway) => Promise<void>,
+  ): Promise<Run> {
     return this.deployment.run(
       script,
       {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Underway } from './case.ts';
 import { unclear } from './error.ts';
+import type { Underway } from './run.ts';
 
 const pollMs = 20;
 const triesMax = 1_500;

@@ -8,9 +8,18 @@ import { type Result, tryAll } from './suite.ts';
 
 const exitStatus = { held: 0, escaped: 1, usage: 64, unclear: 69, interrupted: 130 } as const;
 
-/** Ends what runs when a person or the system asks for it; a second time changes nothing, for the cleaning is under way. */
+const parentLookMs = 500;
+
+/**
+ * Ends what runs when a person or the system asks for it, or when the command line that started it is gone. A second
+ * time changes nothing, for the cleaning is under way.
+ */
 function interruption(): AbortSignal {
   const controller = new AbortController();
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) controller.abort(new AttackError('interrupted', 'its parent is gone'));
+  }, parentLookMs).unref();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (!controller.signal.aborted) process.stderr.write('\nstopping, and taking everything down\n');

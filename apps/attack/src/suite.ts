@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { isCordonError } from '@cordon/protocol';
 import type { EscapeCase } from './case.ts';
-import { unclear } from './error.ts';
+import { AttackError, unclear } from './error.ts';
 import type { Field } from './field.ts';
 import type { Group } from './groups.ts';
 
@@ -23,9 +23,13 @@ export interface Ending {
   readonly left: readonly string[];
 }
 
+/** So many in a row that cannot be judged mean that sessions do not work here at all. */
+const unclearInARowMax = 5;
+
 /**
  * Tries one case after the other. A field in which something got out is given up for a fresh one, so that one open way
  * does not colour what follows.
+ * @throws AttackError `unavailable` when nothing can be judged, and what the signal aborts with
  */
 export async function* tryAll(
   chosen: readonly Group[],
@@ -33,6 +37,7 @@ export async function* tryAll(
   signal: AbortSignal,
 ): AsyncGenerator<Result, Ending> {
   const left: string[] = [];
+  let unclearInARow = 0;
   let field = await open();
   try {
     for (const group of chosen) {
@@ -43,6 +48,11 @@ export async function* tryAll(
         const result = { group: group.name, name: each.name, stop: each.stop, ...found, ms };
         signal.throwIfAborted();
         yield result;
+        unclearInARow = result.outcome === 'unclear' ? unclearInARow + 1 : 0;
+        if (unclearInARow === unclearInARowMax)
+          throw new AttackError('unavailable', `${unclearInARow} attacks in a row could not be judged`, {
+            nextSteps: ['cordon doctor', 'cordon doctor --attack --verbose'],
+          });
         if (result.outcome !== 'out') continue;
         await close(field, false);
         field = await open();

@@ -1,6 +1,7 @@
-import { type EscapeCase, probe, type Run } from '../case.ts';
+import { type EscapeCase, probe } from '../case.ts';
 import { escaped, unclear } from '../error.ts';
 import { type Field, grantedHost } from '../field.ts';
+import type { Run } from '../run.ts';
 
 const unreachable = [
   'ECONNREFUSED',

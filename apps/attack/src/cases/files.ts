@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { EscapeCase, Run } from '../case.ts';
+import type { EscapeCase } from '../case.ts';
 import { escaped } from '../error.ts';
 import type { Field } from '../field.ts';
+import type { Run } from '../run.ts';
 
 function never(run: Run, word: string, what: string): void {
   if (`${run.stdout}${run.stderr}`.includes(word)) throw escaped(`${what}:\n${run.stdout}${run.stderr}`);

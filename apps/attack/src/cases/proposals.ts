@@ -1,12 +1,13 @@
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { SessionHandle } from '@cordon/sdk';
-import type { EscapeCase, Run } from '../case.ts';
+import type { EscapeCase } from '../case.ts';
 import { escaped } from '../error.ts';
 import type { Field } from '../field.ts';
 import { heard } from '../heard.ts';
+import type { Run } from '../run.ts';
 
-const appliesWhileRacing = 8;
+const appliesWhileRacing = 4;
 const inodeLimitBytes = 8 * 2 ** 20;
 
 /** Hostile proposals: what an agent leaves behind for the person who looks at it and takes it over. */

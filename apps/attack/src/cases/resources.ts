@@ -1,7 +1,8 @@
-import type { EscapeCase, Run } from '../case.ts';
+import type { EscapeCase } from '../case.ts';
 import { escaped, unclear } from '../error.ts';
 import type { Field } from '../field.ts';
 import { heard } from '../heard.ts';
+import type { Run } from '../run.ts';
 
 /** What the probe counted, e.g. how many threads it could start. */
 function counted(run: Run, name: string): number {

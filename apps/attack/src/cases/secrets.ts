@@ -1,6 +1,7 @@
-import type { EscapeCase, Run } from '../case.ts';
+import type { EscapeCase } from '../case.ts';
 import { escaped, unclear } from '../error.ts';
 import { boundSecret, type Field, grantedHost } from '../field.ts';
+import type { Run } from '../run.ts';
 import { curl, expectStatus } from './egress.ts';
 
 /** Binds the field's secret to one header of the granted host. */
