@@ -1,9 +1,8 @@
 /** Shared by the hook that instruments and the engine that looks; both are loaded in one process. */
 export const countersMax = 1 << 16;
-/** Behind the blocks: notes of a target, then places of native code. */
+/** From `countersMax` on: notes of a target, then places of native code. */
 const notesMax = 1 << 12;
 const placesMax = 1 << 16;
-export const notesFrom = countersMax;
 export const placesFrom = countersMax + notesMax;
 const all = countersMax + notesMax + placesMax;
 

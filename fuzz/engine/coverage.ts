@@ -1,4 +1,4 @@
-import { countersMax, instrumentation, noteSlots, notesFrom, placeSlots, placesFrom } from './counters.ts';
+import { countersMax, instrumentation, noteSlots, countersMax, placeSlots, placesFrom } from './counters.ts';
 import type { Feedback } from './target.ts';
 
 /** 1, 2, 3, 4–7, 8–15, 16–31, 32–127, 128 and more: a loop that runs once more often is news only when it is much more. */
@@ -17,7 +17,7 @@ export class Coverage implements Feedback {
   note(what: string): void {
     const slot = this.#notes.get(what) ?? Math.min(this.#notes.size, noteSlots - 1);
     this.#notes.set(what, slot);
-    this.#counters[notesFrom + slot] = 1;
+    this.#counters[countersMax + slot] = 1;
   }
 
   reached(place: number): void {
@@ -28,14 +28,14 @@ export class Coverage implements Feedback {
   /** Before an input: nothing of another one is counted. */
   reset(): void {
     this.#counters.fill(0, 0, instrumentation.state.used);
-    this.#counters.fill(0, notesFrom, notesFrom + this.#notes.size);
+    this.#counters.fill(0, countersMax, countersMax + this.#notes.size);
     if (this.#placesUsed) this.#counters.fill(0, placesFrom);
   }
 
   /** Remembers what was reached; true when something was news. `places` also lists the counters that are not zero. */
   take(places: number[] | null): boolean {
     let news = this.#scan(0, instrumentation.state.used, places);
-    news = this.#scan(notesFrom, notesFrom + this.#notes.size, places) || news;
+    news = this.#scan(countersMax, countersMax + this.#notes.size, places) || news;
     if (this.#placesUsed) news = this.#scan(placesFrom, this.#counters.length, places) || news;
     return news;
   }

@@ -20,6 +20,7 @@ export const target: Target = {
     ]),
     Buffer.concat(encodeAttachFrames('signal', Buffer.from('SIGTERM'))),
     Buffer.concat(encodeAttachFrames('resize', Buffer.from('{"cols":80,"rows":24}'))),
+    Buffer.from('{"cols":80,"rows":24}'),
     Buffer.from('{"session":"ses_1","exec":null,"offset":12}'),
   ],
   run(input, feedback) {
@@ -30,6 +31,8 @@ export const target: Target = {
     const again = Buffer.concat(whole.frames.flatMap(({ type, payload }) => encodeAttachFrames(type, payload)));
     must(again.equals(Buffer.from(input).subarray(0, again.length)), 'written again, other bytes', again);
     for (const frame of whole.frames) readWords(frame, feedback);
+    // The words also by themselves: no change of them has to fit a length then.
+    for (const type of ['signal', 'resize'] as const) readWords({ type, payload: input }, feedback);
     readLine(Buffer.from(input).toString('utf8'), feedback);
   },
 };
