@@ -59,11 +59,6 @@ export const websocketMutations: readonly Mutation[] = [
     ['any subprotocol', ' || protocols.some((protocol) => !options.offered.includes(protocol))', ''],
     ['two subprotocols', 'protocols.length > 1 || ', ''],
     ['another protocol', "upgrades.length !== 1 || upgrades[0]?.toLowerCase() !== 'websocket'", 'upgrades.length > 9'],
-    [
-      'no Connection',
-      "if (!connection.some((token) => token.trim().toLowerCase() === 'upgrade'))",
-      'if (connection.length > 99)',
-    ],
   ]),
   ...mutationsOf(src('tunnel/after-connect'), tunnel, [
     ['any name in the ClientHello', 'if (named === target.host) return null;', 'return null;'],
