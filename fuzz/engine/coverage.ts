@@ -1,4 +1,4 @@
-import { countersMax, instrumentation, noteSlots, countersMax, placeSlots, placesFrom } from './counters.ts';
+import { countersMax, instrumentation, noteSlots, placeSlots, placesFrom } from './counters.ts';
 import type { Feedback } from './target.ts';
 
 /** 1, 2, 3, 4–7, 8–15, 16–31, 32–127, 128 and more: a loop that runs once more often is news only when it is much more. */
