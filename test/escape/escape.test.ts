@@ -74,37 +74,41 @@ describe.each(['root', 'ordinary'] as const)('every way out, run by %s', (user) 
   it('leaves nothing behind', () => nothingLeft(deployment));
 });
 
-describe('the judges', () => {
-  it('find the ways that were opened on purpose, and only those', async () => {
+it(
+  'the judges find the ways that were opened on purpose, and only those',
+  async () => {
     await using deployment = await Deployment.start();
-    const run = await attack(deployment, '--only', 'files', '--only', 'egress', '--planted');
+    const chosen = ['a secret of the host', 'another path than granted', 'another method than granted'];
+    const run = await attack(deployment, '--planted', ...chosen.flatMap((name) => ['--only', name]));
     const lines = linesOf(run.stdout).filter((line) => line.event === 'case');
-    const out = lines.filter((line) => line.outcome === 'out').map((line) => line.name);
-    expect(out).toEqual([
-      'a secret of the host is not readable',
-      'a link out of the workspace leads nowhere',
-      'another path than granted',
-      'a path that climbs out of the granted one',
+    expect(lines.map((line) => [line.name, line.outcome])).toEqual([
+      ['a secret of the host is not readable', 'out'],
+      ['another method than granted', 'held'],
+      ['another path than granted', 'out'],
     ]);
-    expect(lines.every((line) => ['held', 'out'].includes(line.outcome ?? ''))).toBe(true);
-    expect(lines.find((line) => line.name === 'a secret of the host is not readable')?.detail).toContain('canary-');
+    expect(lines[0]?.detail).toContain('canary-');
     expect(run.status).toBe(1);
     nothingLeft(deployment);
-  }, 120_000);
-});
+  },
+  allTimeoutMs,
+);
 
-it('an interrupted run takes everything down', async () => {
-  await using deployment = await Deployment.start();
-  const child = deployment.background(['doctor', '--attack', '--json'], { env: { TMPDIR: deployment.runtime } });
-  let said = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    said += chunk.toString();
-  });
-  await until(() => said.includes('"event":"case"'), 'the first case', 60_000);
-  child.kill('SIGINT');
-  expect(await child.closed).toBe(130);
-  nothingLeft(deployment);
-}, 120_000);
+it(
+  'an interrupted run takes everything down',
+  async () => {
+    await using deployment = await Deployment.start();
+    const child = deployment.background(['doctor', '--attack', '--json'], { env: { TMPDIR: deployment.runtime } });
+    let said = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await until(() => said.includes('"event":"case"'), 'the first case', 60_000);
+    child.kill('SIGINT');
+    expect(await child.closed).toBe(130);
+    nothingLeft(deployment);
+  },
+  allTimeoutMs,
+);
 
 it('there are at least ninety ways, each with a name of its own', () => {
   expect(cases.length).toBeGreaterThanOrEqual(90);

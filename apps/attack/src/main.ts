@@ -29,11 +29,22 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
+/** All, or those of a group, or with a word in their name. */
 function chosenGroups(only: readonly string[]): readonly Group[] {
-  const unknown = only.find((name) => !groups.some((group) => group.name === name));
+  if (only.length === 0) return groups;
+  const means = (word: string, group: Group, name: string): boolean => group.name === word || name.includes(word);
+  const unknown = only.find(
+    (word) => !groups.some((group) => group.cases.some(({ name }) => means(word, group, name))),
+  );
   if (unknown !== undefined)
-    throw new AttackError('usage', `--only: ${unknown} is none of ${groups.map((group) => group.name).join(', ')}`);
-  return only.length === 0 ? groups : groups.filter((group) => only.includes(group.name));
+    throw new AttackError(
+      'usage',
+      `--only: ${unknown} is none of ${groups.map((group) => group.name).join(', ')}, and stands in no name`,
+    );
+  return groups.map((group) => ({
+    ...group,
+    cases: group.cases.filter(({ name }) => only.some((word) => means(word, group, name))),
+  }));
 }
 
 async function attack(chosen: readonly Group[], planted: boolean, report: Report): Promise<number> {

@@ -123,7 +123,7 @@ export const doctor: Command = {
     only: {
       value: 'GROUP',
       repeat: true,
-      about: `with --attack: ${attackGroups.join('|')}`,
+      about: `with --attack: ${attackGroups.join('|')}, or a word of a name`,
       choices: attackGroups,
     },
     verbose: { short: 'v', about: 'with --attack: every way out by name' },
