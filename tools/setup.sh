@@ -33,7 +33,7 @@ esac
 # 1. System packages: what is missing, by the program that needs it.
 missing=
 programs="bwrap:bubblewrap gcc:gcc git:git curl:curl"
-[ "${1:-}" != tests ] || programs="$programs openssl:openssl setpriv:util-linux unshare:util-linux mount:mount ps:procps file:file python3:python3 script:bsdutils"
+[ "${1:-}" != tests ] || programs="$programs openssl:openssl setpriv:util-linux unshare:util-linux mount:mount ps:procps file:file python3:python3 script:bsdutils mkfs.ext4:e2fsprogs patchelf:patchelf prlimit:util-linux"
 for pair in $programs; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done

@@ -41,9 +41,8 @@ export async function runningDaemon(at: Surroundings): Promise<Cordon | null> {
 
 /** Starts `cordond` in a session of its own and waits until its API answers. */
 export async function startDaemon(at: Surroundings, extra: readonly string[] = []): Promise<Cordon> {
-  mkdirSync(path.join(at.home, 'log'), { recursive: true, mode: 0o700 });
   const logFile = path.join(at.home, 'log', 'cordond.log');
-  const log = openSync(logFile, 'a', 0o600);
+  const log = openLog(logFile);
   const before = fstatSync(log).size;
   const child = spawn(process.execPath, [...nodeOptions, cordondProgram, ...extra], {
     detached: true,
@@ -75,6 +74,21 @@ export async function startDaemon(at: Surroundings, extra: readonly string[] = [
     expose: true,
     nextSteps: [`less ${logFile}`, 'cordon doctor'],
   });
+}
+
+/** @throws CordonError `unavailable` when the disk takes nothing: neither would it take what the daemon must write. */
+function openLog(file: string): number {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    return openSync(file, 'a', 0o600);
+  } catch (cause) {
+    const message = `the daemon cannot be started: ${cause instanceof Error ? cause.message : String(cause)}`;
+    throw new CordonError<CliErrorCode>('unavailable', message, {
+      expose: true,
+      nextSteps: [`check the disk and the owner of ${path.dirname(path.dirname(file))}`],
+      cause,
+    });
+  }
 }
 
 /** What this start wrote, not what earlier ones did. */
