@@ -33,6 +33,8 @@ interface Arm extends Ready {
   readonly child: ChildProcess;
   readonly one: number[];
   readonly many: number[];
+  /** Of the arm's own processes, µs a request. */
+  readonly cpu: number[];
   readonly known: number[];
   readonly fresh: number[];
 }
@@ -112,6 +114,7 @@ async function driveKept(arm: Arm, parallel: number, count: number, seed: number
   );
   const asks = take(mix(seed), count);
   const ms: number[] = [];
+  const before = cpuMicros(arm.child.pid ?? 0);
   const started = performance.now();
   await Promise.all(
     Array.from({ length: parallel }, async () => {
@@ -122,7 +125,10 @@ async function driveKept(arm: Arm, parallel: number, count: number, seed: number
       }
     }),
   );
-  if (parallel > 1) arm.many.push(count / ((performance.now() - started) / 1000));
+  if (parallel > 1) {
+    arm.many.push(count / ((performance.now() - started) / 1000));
+    arm.cpu.push((cpuMicros(arm.child.pid ?? 0) - before) / count);
+  }
   agent.destroy();
   return ms;
 }
@@ -148,7 +154,8 @@ function start(name: string, upstream: Ready | null): Promise<Arm | null> {
   return new Promise((resolve, reject) => {
     child.once('message', (message) => {
       const ready = message as Ready | { readonly missing: string };
-      if (!('missing' in ready)) return resolve({ ...ready, name, child, one: [], many: [], known: [], fresh: [] });
+      if (!('missing' in ready))
+        return resolve({ ...ready, name, child, one: [], many: [], cpu: [], known: [], fresh: [] });
       console.log(`without ${name}: ${ready.missing}\n`);
       child.kill();
       resolve(null);
@@ -157,14 +164,27 @@ function start(name: string, upstream: Ready | null): Promise<Arm | null> {
   });
 }
 
+/** Processor time of a process and of what it started; says what an arm costs, whatever else the machine does. */
+function cpuMicros(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  // utime and stime, proc(5), in hundredths of a second
+  const own = (Number(fields[11]) + Number(fields[12])) * 10_000;
+  return childrenOf(pid).reduce((sum, child) => sum + cpuMicros(child), own);
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text
+    .split(' ')
+    .filter((each) => each !== '')
+    .map(Number);
+}
+
 /** Resident memory of a process and of what it started, in MiB. */
 function residentMiB(pid: number): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .split(' ')
-    .filter((text) => text !== '');
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const own = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-  return children.reduce((sum, child) => sum + residentMiB(Number(child)), own);
+  return childrenOf(pid).reduce((sum, child) => sum + residentMiB(child), own);
 }
 
 const requests = Number(values.requests);
@@ -182,6 +202,7 @@ let names = 0;
 for (const arm of arms) {
   await driveKept(arm, 4, requests, 999_983);
   arm.many.length = 0;
+  arm.cpu.length = 0;
   await driveNew(arm, 20, () => `api.${domain}`);
 }
 for (let round = 0; round < Number(values.rounds); round++) {
@@ -215,6 +236,7 @@ for (const arm of arms) {
     );
   }
   print(`  kept connections, ${parallel} clients`, summarize(arm.many), '/s');
+  if (arm.name !== 'direct') print('    processor time a request', summarize(arm.cpu), 'µs');
 }
 for (const { child } of [...arms, upstream]) {
   child.removeAllListeners('exit');
