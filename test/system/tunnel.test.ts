@@ -9,8 +9,9 @@ const live = 'live.test.example';
 const pinned = 'pinned.test.example';
 
 /** Connects as any client of a database would: by name and port, without knowing of a proxy. */
-const lineClient = (host: string, port: number): string => `
-  const socket = require('node:net').connect(${port}, '${host}', () => socket.write('select 1\\n'));
+const lineClient = (host: string, port: number, family = 0, line = 'select 1'): string => `
+  const place = { port: ${port}, host: '${host}', family: ${family} };
+  const socket = require('node:net').connect(place, () => socket.write('${line}\\n'));
   socket.on('data', (data) => { console.log('got', String(data).trim()); socket.end(); });
   socket.on('error', (error) => { console.log('failed', error.code); });
   socket.on('close', () => process.exit(0));`;
@@ -62,6 +63,11 @@ describe.each(['root', 'ordinary'] as const)('what is no plain request, started 
     expect(run.stdout.trim().split('\n'), run.stderr).toEqual(['got SELECT 1', 'got BYE', `127.64.0.1 ${database}`]);
     const { stdout } = await deployment.cordon(['logs']);
     expect(stdout).toMatch(/allow .*tcp:\/\/db\.test\.example:5432/);
+  });
+
+  it('raw TCP by another address of the name is the same, and is not taken for HTTP', async () => {
+    const run = await sh(node(lineClient(database, 5432, 6, 'GET / HTTP/1.1')), [`tcp://${database}:5432`]);
+    expect(run.stdout.trim().split('\n'), run.stderr).toEqual(['got GET / HTTP/1.1', 'got BYE']);
   });
 
   it('raw TCP reaches nothing else: no other port, and nothing without a grant', async () => {

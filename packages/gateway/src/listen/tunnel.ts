@@ -97,6 +97,11 @@ async function serveOpening(opened: Opened, options: TunnelOptions): Promise<voi
   const { session, channel, target, socket } = opened;
   const { limits } = options;
   const raw = target !== null && options.mayTunnel?.(session, target) === true;
+  // Whoever connects to the name itself means what its socket in the sandbox gives, whichever address it has taken.
+  if (raw && opened.via === 'capture') {
+    await serveOther(opened, raw, null, options);
+    return;
+  }
   const opening = await peek(socket, raw ? classifyRawOpening : classifyOpening, {
     bytesMax: limits.clientHelloBytesMax,
     timeoutMs: raw ? limits.silenceMs : limits.headTimeoutMs,
