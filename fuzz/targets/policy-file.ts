@@ -72,6 +72,7 @@ export const target: Target = {
     [
       'version: 1\ngrants:\n  - { allow: a.example/v1/**, methods: [GET, POST], clearance: private }\n  - allow: "*.a.example"\ndenies:\n  - { deny: x.a.example, methods: [POST] }\n',
       'grants:\n  - { allow: "http://a.example", limits: { bytes: 64KiB, rate: 30/1m } }\n  - { allow: "a.example:8443/v1/*/y", body: true }\n',
+      'grants:\n  - { allow: a.example/v1/* }\n  - { allow: "a.example/*/x", methods: [POST] }\n  - { allow: a.example/v2/%2A/** }\n',
       '// one\n@id("read") permit (principal, action == Cordon::Action::"http.request", resource in Cordon::Host::"a.example") when { context.http.method == "GET" };\nforbid (principal, action, resource) when { context.http.route like "/0:v2/*" };\n',
       'permit (principal, action, resource);\n',
       'profile: claude\nttl: 8h\nresources: { cpus: 2, memory: 4GiB }\nenv: { A: "b" }\n',
