@@ -15,7 +15,6 @@ const report = {
   driver: 'process',
   grade: 'process',
   capture: 'redirect',
-  handOff: 'descriptor',
   layers: { namespaces: 'ok', landlock: 'ok', seccomp: 'ok', cgroups: 'ok', uid: 'ok' },
   weaker: [],
   uid: 1,
