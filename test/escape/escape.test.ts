@@ -30,8 +30,12 @@ function attack(deployment: Deployment, ...args: string[]): Promise<Run> {
   });
 }
 
+function leftIn(deployment: Deployment): readonly string[] {
+  return readdirSync(deployment.runtime).filter((name) => /^c[af]-/.test(name));
+}
+
 function nothingLeft(deployment: Deployment): void {
-  expect(readdirSync(deployment.runtime).filter((name) => /^c[af]-/.test(name))).toEqual([]);
+  expect(leftIn(deployment)).toEqual([]);
   expect(deployment.mounts()).toEqual([]);
 }
 
@@ -93,18 +97,22 @@ it(
   allTimeoutMs,
 );
 
-it(
-  'an interrupted run takes everything down',
-  async () => {
+it.each([
+  ['is interrupted', 'SIGINT', 130],
+  ['has lost its command line', 'SIGKILL', null],
+] as const)(
+  'a run that %s takes everything down',
+  async (_what, signal, status) => {
     await using deployment = await Deployment.start();
     const child = deployment.background(['doctor', '--attack', '--json'], { env: { TMPDIR: deployment.runtime } });
     let said = '';
     child.stdout?.on('data', (chunk: Buffer) => {
       said += chunk.toString();
     });
-    await until(() => said.includes('"event":"case"'), 'the first case', 60_000);
-    child.kill('SIGINT');
-    expect(await child.closed).toBe(130);
+    await until(() => said.includes('"event":"case"'), 'the first case', 120_000);
+    child.kill(signal);
+    await until(() => leftIn(deployment).length === 0, 'the folders to go', 120_000);
+    expect(await child.closed).toBe(status);
     nothingLeft(deployment);
   },
   allTimeoutMs,
