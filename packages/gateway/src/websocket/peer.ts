@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { takeRate } from '@cordon/policy';
-import { Receiver, Sender } from 'ws';
 import { GatewayError, type GatewayErrorCode } from '../error.ts';
 import type { GatewayLimits } from '../limits.ts';
 import type { HeldBytes } from '../session/held.ts';
+import { createReceiver, createSender, type Receiver, type Sender } from './frames.ts';
 
 export type Opcode = 'text' | 'binary' | 'close';
 
@@ -74,8 +74,8 @@ export class Peer {
     this.#limits = limits;
     this.#held = options.held;
     this.#now = options.now;
-    this.#sender = new Sender(socket);
-    this.#receiver = new Receiver({
+    this.#sender = createSender(socket);
+    this.#receiver = createReceiver({
       isServer: role === 'server',
       maxPayload: limits.websocketMessageBytesMax,
       maxFragments: limits.websocketFragmentsMax,
