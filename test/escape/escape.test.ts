@@ -5,8 +5,8 @@ import { Deployment, ordinaryUser, type Run } from '../support/deployment.ts';
 import { until } from '../support/until.ts';
 
 /** The hook waits longer than the program may run, so that what it said is seen. */
-const programTimeoutMs = 240_000;
-const allTimeoutMs = 300_000;
+const programTimeoutMs = 330_000;
+const allTimeoutMs = 360_000;
 const cases = groups.flatMap((group) => group.cases.map((each) => ({ group: group.name, ...each })));
 
 interface Line {
