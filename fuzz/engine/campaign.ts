@@ -50,7 +50,8 @@ export class Campaign {
   readonly #coverage = new Coverage();
   readonly #random: Choices;
   readonly #kept: Kept[] = [];
-  readonly #dictionary: Uint8Array[];
+  readonly #words: readonly Uint8Array[];
+  readonly #literals: readonly Uint8Array[];
   readonly #started = performance.now();
   #runs = 0;
   #slowestMs = 0;
@@ -61,8 +62,9 @@ export class Campaign {
     this.#options = options;
     this.#current = current;
     this.#random = new Choices(options.seed);
-    const words = [...(target.dictionary ?? []), ...[...instrumentation.state.literals].sort()];
-    this.#dictionary = words.map((word) => Buffer.from(word, 'latin1'));
+    const toBytes = (word: string): Uint8Array => Buffer.from(word, 'latin1');
+    this.#words = (target.dictionary ?? []).map(toBytes);
+    this.#literals = [...instrumentation.state.literals].sort().map(toBytes);
   }
 
   async run(): Promise<CampaignReport | Finding> {
@@ -88,7 +90,8 @@ export class Campaign {
       this.#kept[random.once(2) ? count - 1 - random.below(latest) : random.below(count)]?.input ?? new Uint8Array(0);
     return mutate(choose(), {
       random,
-      dictionary: this.#dictionary,
+      words: this.#words,
+      literals: this.#literals,
       other: choose,
       lengthMax: this.#target.lengthMax,
     });

@@ -19,7 +19,9 @@ const edgesText = [
 
 export interface Material {
   readonly random: Choices;
-  readonly dictionary: readonly Uint8Array[];
+  /** Words of the target's own; `literals` stand in the code and are many more. */
+  readonly words: readonly Uint8Array[];
+  readonly literals: readonly Uint8Array[];
   /** Another input, to take a part from. */
   other(): Uint8Array;
   readonly lengthMax: number;
@@ -83,11 +85,12 @@ const insertBytes: Mutation = (bytes, { random }) => {
   return inserted(bytes, random.below(bytes.length + 1), made);
 };
 
-const insertWord: Mutation = (bytes, { random, dictionary }) =>
-  inserted(bytes, random.below(bytes.length + 1), random.pick(dictionary) ?? new Uint8Array(0));
+const insertWord: Mutation = (bytes, material) =>
+  inserted(bytes, material.random.below(bytes.length + 1), wordOf(material));
 
-const overwriteWord: Mutation = (bytes, { random, dictionary }) => {
-  const word = random.pick(dictionary) ?? new Uint8Array(0);
+const overwriteWord: Mutation = (bytes, material) => {
+  const { random } = material;
+  const word = wordOf(material);
   const at = random.below(bytes.length);
   return joined(bytes.subarray(0, at), word, bytes.subarray(at + (random.once(2) ? word.length : random.below(8))));
 };
@@ -151,6 +154,10 @@ const mutations: readonly Mutation[] = [
   changeDigits,
   changeCase,
 ];
+
+function wordOf({ random, words, literals }: Material): Uint8Array {
+  return (random.once(4) ? random.pick(literals) : random.pick(words)) ?? new Uint8Array(0);
+}
 
 function inserted(bytes: Uint8Array, at: number, part: Uint8Array): Uint8Array {
   return joined(bytes.subarray(0, at), part, bytes.subarray(at));
