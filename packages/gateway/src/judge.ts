@@ -8,6 +8,7 @@ import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { decisionEntry, faultEntry, startEntry } from './record.ts';
 import { deniedProblem, requestLineOf } from './refuse/denied.ts';
+import { type Refusal, refuse } from './refuse/refusal.ts';
 import type { Session } from './session/session.ts';
 import type { Denied, Verdict } from './verdict.ts';
 
@@ -50,6 +51,7 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
   if (verdict.outcome === 'allow') {
     return { outcome: 'allow', permit: createPermit(verdict.allow, recorded, road.minter), plan: verdict.plan };
   }
+  session.denied.note(road.clock.monotonic());
   const problem = deniedProblem(verdict, attempt);
   session.denials.add({
     at: facts.at,
@@ -61,6 +63,15 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
     next_steps: problem.next_steps,
   });
   return { outcome: 'deny', denied: verdict, problem };
+}
+
+/** Null: it may be asked about. Else the session has been denied too often in this minute, and waits. */
+export function deniedTooOften(road: Road, session: Session): Refusal | null {
+  const { deniedPerMinuteMax } = road.limits;
+  const retryAfterSeconds = session.denied.waitSeconds(road.clock.monotonic(), deniedPerMinuteMax);
+  if (retryAfterSeconds === null) return null;
+  const detail = `A session may be denied ${deniedPerMinuteMax} times a minute; until then nothing of it is decided.`;
+  return refuse('too-many-denials', detail, { retryAfterSeconds, nextSteps: ['stop asking for what was denied'] });
 }
 
 interface Made {

@@ -9,6 +9,7 @@ import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { type Head, type Place, readHead } from './http/head.ts';
 import { isOwnName, readPage } from './internal.ts';
+import { deniedTooOften } from './judge.ts';
 import { Connection } from './listen/connection.ts';
 import { HttpFront } from './listen/front.ts';
 import { H2Front, speaksH2 } from './listen/h2-front.ts';
@@ -189,6 +190,8 @@ export class Service implements Disposable {
     if (head.upgrade !== null) response.shouldKeepAlive = false;
     if (isOwnName(head.endpoint.host)) return this.#ownPage(session, head, response);
     if (road.policyOf(session.id) === null) return withoutPolicy();
+    const tooOften = deniedTooOften(road, session);
+    if (tooOften !== null) return tooOften;
     const ask: Ask = { session, head, request, response, channel: connection.id, signal, startedMs };
     if (head.upgrade === 'websocket') {
       if (request.upgrade !== null) return serveWebSocket(road, ask, request.upgrade);

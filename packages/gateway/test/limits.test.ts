@@ -33,6 +33,7 @@ beforeAll(async () => {
       requestsPerConnectionMax: 5,
       slowReaderMs: 600,
       refusalsRecordedPerMinuteMax: 20,
+      deniedPerMinuteMax: 12,
     },
   });
 });
@@ -118,5 +119,21 @@ describe('limits', () => {
       expect((await client.ask('GET /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n')).status).toBe(400);
     }
     expect((await rig.entriesOf('fault')).length).toBe(20);
+  });
+
+  it('429 for a session that was denied too often, whatever it asks; what is not decided is not recorded as a decision', async () => {
+    const denied = 'GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n';
+    const before = (await rig.entriesOf('decision')).length;
+    for (let i = 0; i < 12; i++) {
+      using client = await RawClient.to(rig.ports.proxy);
+      expect((await client.ask(denied)).status).toBe(403);
+    }
+    for (const request of [denied, get('/')]) {
+      using client = await RawClient.to(rig.ports.proxy);
+      const answer = await client.ask(request);
+      expect(answer.status).toBe(429);
+      expect(answer.body.toString()).toContain('too-many-denials');
+    }
+    expect((await rig.entriesOf('decision')).length).toBe(before + 12);
   });
 });

@@ -33,6 +33,7 @@ const refusals = {
   'misdirected-request': [421, 'The request is not for the host of this connection'],
   'client-hello-encrypted': [421, 'The ClientHello hides the name by which a tunnel is judged'],
   'tls-client-refused': [421, 'The client did not accept the connection'],
+  'too-many-denials': [429, 'Too many denied requests in this minute'],
   'too-many-requests': [429, 'Too many requests at once'],
   'too-many-connections': [429, 'Too many connections at once'],
   'too-many-tls-names': [429, 'Too many new TLS names at once'],

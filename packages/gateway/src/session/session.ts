@@ -3,6 +3,7 @@ import type { GatewayLimits } from '../limits.ts';
 import type { Socket } from '../listen/wire.ts';
 import { Attempts } from './attempts.ts';
 import { Denials } from './denials.ts';
+import { DeniedRate } from './denied-rate.ts';
 import { HeldBytes } from './held.ts';
 import { Rates } from './rates.ts';
 import { Refusals } from './refusals.ts';
@@ -21,6 +22,7 @@ export class Session {
   readonly id: string;
   readonly attempts: Attempts;
   readonly denials = new Denials();
+  readonly denied = new DeniedRate();
   readonly rates = new Rates();
   readonly held: HeldBytes;
   readonly refusals = new Refusals();

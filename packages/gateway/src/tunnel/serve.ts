@@ -5,7 +5,7 @@ import type { Road } from '../ask.ts';
 import { checkPolicy, isPermitted } from '../effect.ts';
 import { GatewayError } from '../error.ts';
 import { codeOf, isUnsent } from '../failure.ts';
-import { judge, noSecrets } from '../judge.ts';
+import { deniedTooOften, judge, noSecrets } from '../judge.ts';
 import type { Socket } from '../listen/wire.ts';
 import { outcomeEntry } from '../record.ts';
 import { type Refusal, refuse } from '../refuse/refusal.ts';
@@ -63,6 +63,8 @@ export async function serveTunnel(serving: TunnelServing, tunnel: Tunnel): Promi
 async function open(road: Road, tunnel: Tunnel): Promise<Refusal | null> {
   const policy = road.policyOf(tunnel.session.id);
   if (policy === null) return withoutPolicy();
+  const tooOften = deniedTooOften(road, tunnel.session);
+  if (tooOften !== null) return tooOften;
   const { snapshot } = policy;
   const intent = toIntent(policy.session, tunnel);
   const judged = await judge(road, tunnel, { snapshot, intent, plan: noSecrets, payload: null });
