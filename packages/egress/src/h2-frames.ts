@@ -9,9 +9,9 @@ export interface FrameLimits {
 }
 
 /** What there was too much of. */
-export type FrameAbuse = 'resets' | 'control-frames' | 'heads';
+export type FrameAbuse = 'resets' | 'control-frames' | 'heads' | 'push';
 
-const type = { data: 0, headers: 1, rstStream: 3, settings: 4, continuation: 9 } as const;
+const type = { data: 0, headers: 1, rstStream: 3, settings: 4, pushPromise: 5, continuation: 9 } as const;
 const endStream = 0x1;
 const endHeaders = 0x4;
 const frameHeadBytes = 9;
@@ -30,6 +30,10 @@ export class FrameMeter {
   readonly #head = Buffer.alloc(frameHeadBytes);
   #headHave = 0;
   #skip: number;
+  readonly #from: 'client' | 'server';
+  /** Streams that somebody asked about, and whether the peer has ended them in order. */
+  readonly #followed = new Map<number, boolean>();
+  #bytesRead = 0;
   #resetsSeen = 0;
   #resetsMet = 0;
   #settingsSeen = false;
@@ -40,6 +44,11 @@ export class FrameMeter {
     this.#control = new Bucket(limits.controlFramesBurst, limits.controlFramesPerSecond, nowMs);
     this.#heads = new Bucket(limits.headsBurst, limits.headsPerSecond, nowMs);
     this.#skip = from === 'client' ? prefaceBytes : 0;
+    this.#from = from;
+  }
+
+  get bytesRead(): number {
+    return this.#bytesRead;
   }
 
   get settingsSeen(): boolean {
@@ -53,6 +62,7 @@ export class FrameMeter {
 
   /** null: within bounds. Else the bytes should go no further. */
   read(chunk: Buffer, nowMs: number): FrameAbuse | null {
+    this.#bytesRead += chunk.length;
     let at = 0;
     while (at < chunk.length) {
       if (this.#skip > 0) {
@@ -68,7 +78,10 @@ export class FrameMeter {
       if (this.#headHave < frameHeadBytes) return null;
       this.#headHave = 0;
       this.#skip = this.#head.readUIntBE(0, 3);
-      const abuse = this.#count(this.#head[3] ?? 0, this.#head[4] ?? 0, this.#skip, nowMs);
+      const kind = this.#head[3] ?? 0;
+      const flags = this.#head[4] ?? 0;
+      if (this.#followed.size > 0) this.#watchEnd(kind, flags);
+      const abuse = this.#count(kind, flags, this.#skip, nowMs);
       if (abuse !== null) return abuse;
     }
     return null;
@@ -80,8 +93,8 @@ export class FrameMeter {
   }
 
   /** A stream came of a head (and may bring trailers), so it was none that was refused before anybody saw it. */
-  accepted(): void {
-    this.#heads.earn(2);
+  accepted(heads = 2): void {
+    this.#heads.earn(heads);
     this.#control.earn(8);
   }
 
@@ -95,6 +108,28 @@ export class FrameMeter {
       return null;
     }
     return this.#resets.take(nowMs) ? null : 'resets';
+  }
+
+  /**
+   * From now on {@link finished} knows about the stream. Node takes a broken connection, and RST_STREAM with NO_ERROR, for
+   * the end of a body; only END_STREAM is one.
+   */
+  follow(stream: number): void {
+    this.#followed.set(stream, false);
+  }
+
+  forget(stream: number): void {
+    this.#followed.delete(stream);
+  }
+
+  finished(stream: number): boolean {
+    return this.#followed.get(stream) === true;
+  }
+
+  #watchEnd(kind: number, flags: number): void {
+    if ((flags & endStream) === 0 || (kind !== type.data && kind !== type.headers)) return;
+    const stream = this.#head.readUInt32BE(5) & 0x7fffffff;
+    if (this.#followed.has(stream)) this.#followed.set(stream, true);
   }
 
   #count(kind: number, flags: number, bytes: number, nowMs: number): FrameAbuse | null {
@@ -113,6 +148,9 @@ export class FrameMeter {
       case type.settings:
         this.#settingsSeen = true;
         return this.#control.take(nowMs) ? null : 'control-frames';
+      case type.pushPromise:
+        // Our SETTINGS, which stand before every request, forbid it (RFC 9113 §8.4); a client can never push.
+        return this.#from === 'server' ? 'push' : null;
       default:
         return this.#control.take(nowMs) ? null : 'control-frames';
     }

@@ -26,6 +26,17 @@ export const limits = {
   answerHeaderBytesMax: 32 * 1024,
   answerHeadersMax: 128,
   interimAnswersMax: 8,
+  /** HTTP/2 of a server: what makes work and carries nothing; over it, the connection ends with `upstream-protocol`. */
+  h2ResetsAtOnceMax: 100,
+  h2ResetsPerSecond: 20,
+  h2ControlFramesAtOnceMax: 1_000,
+  h2ControlFramesPerSecond: 100,
+  h2HeadsAtOnceMax: 128,
+  h2HeadsPerSecond: 20,
+  h2SessionBytesMax: 8 * 1024 * 1024,
+  /** How much of one answer, and of all on one connection, a server may send before it was read. */
+  h2StreamWindowBytes: 1024 * 1024,
+  h2SessionWindowBytes: 4 * 1024 * 1024,
   /** Keep-alive sockets that nobody uses are closed. */
   keepAliveIdleMs: 75_000,
   socketsPerPoolMax: 64,

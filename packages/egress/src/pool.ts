@@ -1,12 +1,13 @@
 import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '@cordon/protocol';
 import { dial } from './dial.ts';
-import { egressError } from './error.ts';
+import { H2Line } from './h2-line.ts';
 import { limits } from './limits.ts';
 import type { Pin } from './pin.ts';
+import { secureUpstream } from './upstream-tls.ts';
 
 export interface PoolOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -28,6 +29,9 @@ export interface PooledRequestArgs extends ClientRequestArgs {
  */
 export class Pool extends Agent {
   readonly #options: PoolOptions;
+  readonly #ready: Array<readonly [name: string, socket: TLSSocket]> = [];
+  /** What of this origin speaks HTTP/2. */
+  readonly h2: H2Line;
   #tlsSession: Buffer | undefined;
   /** Requests between start and end; an unused pool may be dropped. */
   active = 0;
@@ -44,11 +48,16 @@ export class Pool extends Agent {
     };
     super(agentOptions);
     this.#options = options;
+    this.h2 = new H2Line({
+      clock: options.clock,
+      open: (pin) => this.openNegotiated(pin),
+      nameOf: poolName,
+      offer: (pin, socket) => this.offer(pin, socket),
+    });
   }
 
   override getName(options?: ClientRequestArgs): string {
-    const pin = pinOf(options);
-    return `${pin.origin} ${pin.connectPort} ${[...pin.addresses].sort().join(' ')}`;
+    return poolName(pinOf(options));
   }
 
   override createConnection(
@@ -63,68 +72,52 @@ export class Pool extends Agent {
   }
 
   async #open(pin: Pin): Promise<Socket> {
+    const ready = this.#takeReady(poolName(pin));
+    if (ready !== undefined) return ready;
     const socket = await dial(pin, this.#options.clock.monotonic(), this.#options.signal);
-    return pin.scheme === 'https' ? this.#secure(socket, pin) : socket;
+    return pin.scheme === 'https' ? this.#secure(socket, pin, ['http/1.1']) : socket;
   }
 
-  /** Verification cannot be switched off: the option is fixed here, after everything that could have set it. */
-  #secure(socket: Socket, pin: Pin): Promise<TLSSocket> {
-    return new Promise((resolve, reject) => {
-      const secured = connectTls({
-        socket,
-        host: pin.host,
-        // RFC 6066 §3: no server name for an IP literal; the certificate is then checked against `host`.
-        ...(pin.literal ? {} : { servername: pin.host }),
-        ...(this.#tlsSession === undefined ? {} : { session: this.#tlsSession }),
-        secureContext: this.#options.tls,
-        ALPNProtocols: ['http/1.1'],
-        rejectUnauthorized: true,
-      });
-      const { signal } = this.#options;
-      const settle = (): void => {
-        clearTimeout(deadline);
-        signal.removeEventListener('abort', abort);
-        secured.off('close', ended);
-        secured.off('error', failed);
-      };
-      const give = (error: unknown): void => {
-        settle();
-        secured.on('error', () => undefined);
-        secured.destroy();
-        reject(error as Error);
-      };
-      const abort = (): void => give(signal.reason);
-      const deadline = setTimeout(() => {
-        give(egressError('upstream-tls-timeout', `${pin.host} did not finish the TLS handshake in time`));
-      }, limits.tlsTimeoutMs);
-      const failed = (error: Error): void => {
-        give(egressError('upstream-tls', `TLS to ${pin.host} failed: ${tlsReason(error)}`, error));
-      };
-      secured.once('error', failed);
-      const ended = (): void => failed(egressError('upstream-tls', 'the connection ended'));
-      secured.once('close', ended);
-      secured.on('session', (session) => {
+  /** A connection on which the server may choose HTTP/2. One that chooses HTTP/1.1 belongs to {@link offer}. */
+  async openNegotiated(pin: Pin): Promise<TLSSocket> {
+    const socket = await dial(pin, this.#options.clock.monotonic(), this.#options.signal);
+    return this.#secure(socket, pin, ['h2', 'http/1.1']);
+  }
+
+  /** A connection that is open and was not used yet: the next request of this pool takes it instead of a new one. */
+  offer(pin: Pin, socket: TLSSocket): void {
+    socket.on('error', () => socket.destroy());
+    this.#ready.push([poolName(pin), socket]);
+  }
+
+  override destroy(): void {
+    for (const [, socket] of this.#ready.splice(0)) socket.destroy();
+    this.h2.destroy();
+    super.destroy();
+  }
+
+  #takeReady(name: string): TLSSocket | undefined {
+    const at = this.#ready.findIndex(([of, socket]) => of === name && !socket.destroyed);
+    return at < 0 ? undefined : this.#ready.splice(at, 1)[0]?.[1];
+  }
+
+  #secure(socket: Socket, pin: Pin, protocols: readonly string[]): Promise<TLSSocket> {
+    const { tls, signal } = this.#options;
+    return secureUpstream(socket, pin, {
+      ...{ tls, signal, protocols },
+      session: this.#tlsSession,
+      keep: (session) => {
         this.#tlsSession = session;
-      });
-      secured.once('secureConnect', () => {
-        if (!secured.authorized) {
-          failed(secured.authorizationError);
-          return;
-        }
-        settle();
-        resolve(secured);
-      });
-      signal.addEventListener('abort', abort, { once: true });
-      if (signal.aborted) abort();
+      },
     });
   }
 }
 
-function pinOf(options: ClientRequestArgs | undefined): Pin {
-  return (options as PooledRequestArgs).pin;
+/** A connection is found again only by a pin of the very same addresses. */
+export function poolName(pin: Pin): string {
+  return `${pin.origin} ${pin.connectPort} ${[...pin.addresses].sort().join(' ')}`;
 }
 
-/** OpenSSL's and Node's code only (`CERT_HAS_EXPIRED`, …): the message would repeat the upstream's words. */
-function tlsReason(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : 'handshake failed';
+function pinOf(options: ClientRequestArgs | undefined): Pin {
+  return (options as PooledRequestArgs).pin;
 }

@@ -4,6 +4,7 @@ import type { Clock } from '@cordon/protocol';
 import { dial } from './dial.ts';
 import { egressError } from './error.ts';
 import {
+  abortReason,
   type HeaderPairs,
   type OutgoingHead,
   type SendOptions,
@@ -11,6 +12,8 @@ import {
   send,
   type UpstreamAnswer,
 } from './exchange.ts';
+import { sendH2, WantsHttp1 } from './h2-exchange.ts';
+import type { H2Upstream } from './h2-upstream.ts';
 import { limits } from './limits.ts';
 import type { Pin, TunnelPin } from './pin.ts';
 import { Pool } from './pool.ts';
@@ -33,6 +36,8 @@ export interface UpstreamRequest extends OutgoingHead {
   readonly body: Buffer | null;
   /** May be sent once more if a reused socket died before any byte of an answer. Idempotent methods only. */
   readonly retry: boolean;
+  /** The agent spoke HTTP/2, so the server may be offered it too. */
+  readonly h2?: boolean;
   readonly firstByteTimeoutMs?: number;
   /** Without a byte of the body for this long, the answer is cut. */
   readonly idleTimeoutMs?: number;
@@ -76,7 +81,7 @@ export class Upstreams implements Disposable {
     };
     pool.active += 1;
     try {
-      const answer = await send(request, request.pin, request.body, { ...options, pool, keepAlive: true, attempts: 1 });
+      const answer = await this.#send(request, pool, { ...options, attempts: 1 });
       answer.body.once('close', () => {
         pool.active -= 1;
       });
@@ -87,18 +92,58 @@ export class Upstreams implements Disposable {
       if (!request.retry || !idempotent.has(request.method)) {
         throw egressError('upstream-reset', `${request.pin.host} ended the connection before it answered`, error);
       }
-      return await this.#again(request, session, options);
+      if (error instanceof WantsHttp1) pool.h2.avoid(request.pin);
+      return await this.#again(request, session, pool, options);
     }
   }
 
-  /** The one retry, on a socket of its own: the pool's others may be as dead as the one that failed. */
-  #again(
+  async #send(
+    request: UpstreamRequest,
+    pool: Pool,
+    options: Omit<SendOptions, 'pool' | 'keepAlive'>,
+  ): Promise<UpstreamAnswer> {
+    const { pin, body } = request;
+    const upstream = h2Of(request, pool, options.signals);
+    const ready = upstream instanceof Promise ? await upstream : upstream;
+    if (ready !== null) return await sendH2(ready, request, pin, body, options);
+    return await send(request, pin, body, { ...options, pool, keepAlive: true });
+  }
+
+  /**
+   * The one retry. HTTP/1.1: on a socket of its own, the pool's others may be as dead as the one that failed. HTTP/2:
+   * on the connection of now, because a server that refuses a stream may take the next one.
+   */
+  async #again(
     request: UpstreamRequest,
     session: SessionPools,
+    pool: Pool,
     options: Pick<SendOptions, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'signals'>,
   ): Promise<UpstreamAnswer> {
+    const { pin, body } = request;
+    const upstream = await h2Of(request, pool, options.signals);
+    if (upstream !== null) return await this.#second(upstream, request, pool, options);
     const once = new Pool({ clock: this.#clock, tls: this.#tls, signal: session.end.signal, keepAlive: false });
-    return send(request, request.pin, request.body, { ...options, pool: once, keepAlive: false, attempts: 2 });
+    return await send(request, pin, body, { ...options, pool: once, keepAlive: false, attempts: 2 });
+  }
+
+  async #second(
+    upstream: H2Upstream,
+    request: UpstreamRequest,
+    pool: Pool,
+    options: Pick<SendOptions, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'signals'>,
+  ): Promise<UpstreamAnswer> {
+    pool.active += 1;
+    try {
+      const answer = await sendH2(upstream, request, request.pin, request.body, { ...options, attempts: 2 });
+      answer.body.once('close', () => {
+        pool.active -= 1;
+      });
+      return answer;
+    } catch (error: unknown) {
+      pool.active -= 1;
+      if (!(error instanceof StaleSocket)) throw error;
+      throw egressError('upstream-reset', `${request.pin.host} refused the request twice`, error);
+    }
   }
 
   /** A WebSocket handshake on a connection of its own, which ends with the session. @throws as {@link exchange} */
@@ -167,6 +212,30 @@ function endWith(socket: Socket, signal: AbortSignal): void {
   if (signal.aborted) end();
   signal.addEventListener('abort', end, { once: true });
   socket.once('close', () => signal.removeEventListener('abort', end));
+}
+
+/** The connection for a request that may go over HTTP/2; null: it goes over HTTP/1.1. */
+function h2Of(
+  request: UpstreamRequest,
+  pool: Pool,
+  signals: readonly AbortSignal[],
+): Promise<H2Upstream | null> | H2Upstream | null {
+  if (request.h2 !== true || request.pin.scheme !== 'https') return null;
+  const known = pool.h2.now(request.pin);
+  return known === undefined ? unlessAborted(pool.h2.get(request.pin), signals) : known;
+}
+
+/** What is opened serves others too, so it goes on; only the waiting ends. */
+function unlessAborted<T>(opening: Promise<T>, signals: readonly AbortSignal[]): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(abortReason(signals) ?? egressError('upstream-reset', 'the request was given up'));
+    const forget = (): void => {
+      for (const signal of signals) signal.removeEventListener('abort', abort);
+    };
+    for (const signal of signals) signal.addEventListener('abort', abort);
+    opening.then(resolve, reject).finally(forget);
+    if (signals.some((signal) => signal.aborted)) abort();
+  });
 }
 
 function dropUnused(pools: Map<string, Pool>): void {

@@ -151,14 +151,19 @@ describe('terminate', () => {
   const create = (clock: Clock = systemClock): Interception =>
     new Interception({ ...authority, clock, random: systemRandom });
 
-  test('a client that trusts the authority gets http/1.1 over TLS 1.3', async () => {
+  test.each([
+    [['http/1.1'], 'http/1.1'],
+    [['h2'], 'h2'],
+    [['http/1.1', 'h2'], 'h2'],
+  ])('a client that trusts the authority and offers %j speaks %s over TLS 1.3', async (ALPNProtocols, spoken) => {
     const { socket, answer } = await handshake(create(), 'api.github.com', {
       ca: authority.certificate,
       servername: 'api.github.com',
+      ALPNProtocols,
     });
     expect(answer).toBe('hello');
     expect(socket.authorized).toBe(true);
-    expect(socket.alpnProtocol).toBe('http/1.1');
+    expect(socket.alpnProtocol).toBe(spoken);
     expect(socket.getProtocol()).toBe('TLSv1.3');
   });
 

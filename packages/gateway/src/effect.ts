@@ -46,6 +46,7 @@ export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepare
       body: body.bytes,
       signal,
       firstByteTimeoutMs: road.limits.firstByteTimeoutMs,
+      h2: ask.request.wire.h2 !== undefined,
     };
     checkPolicy(road, session, permit, made);
     const sending = perform(checkStop(permit, session, road.right), means);

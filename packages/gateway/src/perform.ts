@@ -14,6 +14,8 @@ export interface Effect {
   readonly body: Buffer | null;
   readonly signal: AbortSignal;
   readonly firstByteTimeoutMs: number;
+  /** The agent speaks HTTP/2. */
+  readonly h2: boolean;
 }
 
 /** Methods that may be sent once more when a reused socket died before any answer (RFC 9110 §9.2.2). */
@@ -46,6 +48,7 @@ export function perform(permit: Permit, effect: Effect): Promise<UpstreamAnswer>
       body,
       retry: idempotent.has(args.method),
       firstByteTimeoutMs: effect.firstByteTimeoutMs,
+      h2: effect.h2,
     },
     effect.signal,
   );

@@ -206,6 +206,7 @@ function abuseRefusal(abuse: FrameAbuse): Refusal {
       return refuse('http2-abuse', 'Too many requests were broken off.');
     case 'heads':
       return refuse('http2-abuse', 'Too many request heads were malformed.');
+    case 'push':
     case 'control-frames':
       return refuse('http2-abuse', 'Too many frames carried nothing.');
     default:

@@ -31,6 +31,7 @@ export const errorCode = {
   cancel: 8,
   compression: 9,
   enhanceYourCalm: 11,
+  http11Required: 13,
 } as const;
 
 export type Fields = ReadonlyArray<readonly [name: string, value: string]>;

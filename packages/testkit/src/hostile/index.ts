@@ -31,6 +31,7 @@ export { parserRows } from './framing.ts';
 export { headRows } from './head.ts';
 export { brokenLabels, lookalikes, targetTricks, unicodeHosts } from './hostname.ts';
 export { h2HeadRows, h2SessionRows } from './http2.ts';
+export { type HostileH2Answer, h2AnswerRows, h2BrokenBodies } from './http2-answer.ts';
 export { h2FloodRows, h2PacedFloods } from './http2-flood.ts';
 export type { FramesEnd, HostileFrames } from './http2-request.ts';
 export { authorityRows, lineRows } from './line.ts';
