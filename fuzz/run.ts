@@ -14,7 +14,7 @@ import type { Answer } from './engine/process.ts';
 import { runTarget } from './engine/watch.ts';
 
 const here = import.meta.dirname;
-/** The short run ends by itself, however slow the machine is: what was kept always runs, of new inputs what fits. */
+/** The short run ends by itself, however slow the machine is: what was found once always runs, of the rest what fits. */
 const shortMs = 40_000;
 const shortSeed = 1;
 

@@ -11,7 +11,7 @@ export interface CampaignOptions {
   /** Whichever is met first. */
   readonly runs: number;
   readonly milliseconds: number;
-  /** Tried first, in this order: one of them that fails is a regression. */
+  /** Always tried, and first: one that fails is a regression. */
   readonly regressions: readonly Uint8Array[];
   readonly corpus: readonly Uint8Array[];
 }
@@ -69,7 +69,10 @@ export class Campaign {
 
   async run(): Promise<CampaignReport | Finding> {
     const { regressions, corpus } = this.#options;
-    for (const input of [...regressions, ...this.#target.seeds(), ...corpus]) {
+    const known = [...regressions, ...this.#target.seeds()];
+    for (const [i, input] of [...known, ...corpus].entries()) {
+      // What was a finding once is always tried, however slow the machine is; the corpus as far as time goes.
+      if (i >= known.length && this.#elapsedMs() > this.#options.milliseconds) break;
       const finding = await this.#try(input.subarray(0, this.#target.lengthMax), true);
       if (finding !== null) return finding;
     }

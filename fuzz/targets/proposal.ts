@@ -177,7 +177,6 @@ function mark(at: Buffer): void {
 }
 
 function remove(folder: string): void {
-  if (existsSync(launch)) execFileSync(launch, ['tree', 'remove', folder], { stdio: 'ignore' });
   rmSync(folder, { recursive: true, force: true });
 }
 
