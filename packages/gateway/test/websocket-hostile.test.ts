@@ -13,10 +13,10 @@ class RawServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<TLSSocket>();
   readonly heads: string[] = [];
-  received = Buffer.alloc(0);
+  received: Buffer = Buffer.alloc(0);
   answer: (accept: string) => string = honest;
   /** Sent right behind the answer. */
-  first = Buffer.alloc(0);
+  first: Buffer = Buffer.alloc(0);
 
   private constructor() {
     this.#server = createServer(upstreamCa.issue([hostOf]), (socket) => {

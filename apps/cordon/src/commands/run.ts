@@ -43,7 +43,8 @@ export const run: Command = {
     allow: {
       value: 'HOST[/PATH][:METHODS]',
       repeat: true,
-      about: 'grant for this session, e.g. api.github.com/repos/acme/**:GET,POST (recorded)',
+      about:
+        'grant for this session, e.g. api.github.com/repos/acme/**:GET,POST; also http://, wss://, tcp://, tls:// (recorded)',
     },
     task: { value: 'TEXT|@FILE', about: 'the order, as you give it (recorded)' },
     as: { value: 'TENANT', about: 'the tenant' },
@@ -60,6 +61,9 @@ export const run: Command = {
     'Nothing of your environment reaches the agent but what --env names, and no network but what the policy grants.',
     'Example:',
     '  cordon run --allow packages.example.com -- claude -p "upgrade the dependencies"',
+    'Beside requests --allow takes wss://HOST/PATH (a WebSocket; each message is decided), and two kinds of tunnel, of',
+    'which only destination, bytes and life are decided, never what goes through: tcp://HOST:PORT, and tls://HOST[:PORT]',
+    'for a client that does not accept Cordon’s certificate.',
   ],
   run: async ({ at, cordon }, args) => {
     const request = requestOf(at, args);
