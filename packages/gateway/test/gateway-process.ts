@@ -36,8 +36,12 @@ export class GatewayProcess implements AsyncDisposable {
 
   async figures(): Promise<GatewayFigures> {
     const answer = once(this.#child, 'message') as Promise<[GatewayFigures]>;
+    const ended = once(this.#child, 'exit').then(([status, signal]) => {
+      throw new Error(`the gateway ended: ${status} ${signal}`);
+    });
+    ended.catch(() => undefined);
     this.#child.send('stats');
-    return (await answer)[0];
+    return (await Promise.race([answer, ended]))[0];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -101,7 +101,8 @@ describe.each(places)('on the %s socket', (place) => {
 /** Byte by byte the parser has other states to go wrong in; what it finds must not depend on how the bytes come. */
 describe('split at every byte', () => {
   const small = [...rows, ...parserRows, ...headRows].filter(
-    (row) => Buffer.from(row.bytes(targetOf('http'), host)).length < 512,
+    // Bytes before the answer to a handshake are judged by whether they are there when the head is.
+    (row) => row.code !== 'websocket-handshake' && Buffer.from(row.bytes(targetOf('http'), host)).length < 512,
   );
 
   it.each(small)('refuses: $name', async (row) => {

@@ -15,8 +15,11 @@ const flood = `GET http://api.example.com/ HTTP/1.1\r\nHost: evil.example.com\r\
 
 /** A connection on which one request was served and nothing follows. */
 function openIdle(port: number): Promise<Socket> {
+  return served(connect({ port, host: '127.0.0.1' }));
+}
+
+function served(socket: Socket): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1' });
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed while it was opened')));
     socket.once('connect', () => socket.write(own));
@@ -28,6 +31,22 @@ function openIdle(port: number): Promise<Socket> {
       resolve(socket);
     });
   });
+}
+
+/**
+ * null: not taken on. The kernel has made the connection; without descriptors the gateway closes it, or leaves it in the
+ * backlog when even libuv's spare descriptor is gone.
+ */
+async function openOrNot(port: number): Promise<Socket | null> {
+  const tried = connect({ port, host: '127.0.0.1' });
+  const patience = setTimeout(() => tried.destroy(), 20_000);
+  try {
+    return await served(tried);
+  } catch {
+    return null;
+  } finally {
+    clearTimeout(patience);
+  }
 }
 
 async function openAll(ports: readonly number[]): Promise<Socket[]> {
@@ -109,17 +128,21 @@ describe('no descriptors left', () => {
     using held = await RawClient.to(neighbour);
     expect((await held.ask(request)).status).toBe(200);
 
-    const tries = await Promise.allSettled(Array.from({ length: 240 }, () => openIdle(port)));
-    const open = tries.filter((tried) => tried.status === 'fulfilled').map(({ value }) => value);
+    const open: Socket[] = [];
+    let last: Socket | null = null;
+    do {
+      last = await openOrNot(port);
+      if (last !== null) open.push(last);
+    } while (last !== null && open.length < 240);
+    expect(last).toBeNull();
     expect(open.length).toBeGreaterThan(10);
-    expect(open.length).toBeLessThan(240);
     expect(gateway.running).toBe(true);
     expect((await held.ask(own)).status).toBe(200);
     // Its own server cannot be dialled, or an idle socket to it is used: served or refused, never left waiting.
     expect([200, 502]).toContain((await held.ask(request)).status);
 
     for (const socket of open) socket.destroy();
-    await until(async () => (await gateway.figures()).sockets === 1);
+    await until(async () => (await gateway.figures()).sockets <= 1);
     using again = await RawClient.to(port);
     expect((await again.ask(request)).status).toBe(200);
   });
