@@ -11,6 +11,8 @@ const anything = { safeParse: (data: unknown) => ({ success: true, data }) } as 
   typeof readYaml<unknown>
 >[2];
 
+const required = 'version: 1\nname: x\ndescription: d\n';
+
 export const target: Target = {
   name: 'profile',
   about: 'profiles of agents: strict YAML, then the schema',
@@ -44,6 +46,12 @@ export const target: Target = {
     'memory: 9GiB',
   ],
   seeds: () => [
+    Buffer.from('files: [{ path: ~/a, content: b }]'),
+    // Refused today; random changes come to such a path too seldom.
+    Buffer.from('files: [{ path: ~/../a, content: b }]'),
+    Buffer.from('readOnly: [/usr/../etc]'),
+    Buffer.from('protectedPaths: [../x]'),
+    Buffer.from('readOnly: [/usr]\nprotectedPaths: [.a]'),
     Buffer.from(
       'version: 1\nname: x\ndescription: d\nmatch: [x]\nresources: { cpus: 1, memory: 1GiB }\nfiles:\n  - { path: ~/a, content: b }\n',
     ),
@@ -52,7 +60,9 @@ export const target: Target = {
       .map((name) => Buffer.from(readFileSync(path.join(folder, name), 'utf8').replace(/^name: .*$/m, 'name: x'))),
   ],
   run(input, feedback) {
-    const words = Buffer.from(input).toString('utf8');
+    const rest = Buffer.from(input).toString('utf8');
+    // What every profile must say is said for those that say only what is of interest.
+    const words = rest.startsWith('version') ? rest : `${required}${rest}`;
     const read = parseProfile('x.yaml', words);
     if (!read.ok) {
       feedback.note(read.problems[0]?.code ?? '');
