@@ -31,8 +31,8 @@ export class FrameMeter {
   #headHave = 0;
   #skip: number;
   readonly #from: 'client' | 'server';
-  /** Streams that somebody asked about, and whether the peer has ended them in order. */
-  readonly #followed = new Map<number, boolean>();
+  /** Streams that somebody asked about, and what the peer has done with them. */
+  readonly #followed = new Map<number, { ended: boolean; reset: boolean }>();
   #bytesRead = 0;
   #resetsSeen = 0;
   #resetsMet = 0;
@@ -115,7 +115,7 @@ export class FrameMeter {
    * the end of a body; only END_STREAM is one.
    */
   follow(stream: number): void {
-    this.#followed.set(stream, false);
+    this.#followed.set(stream, { ended: false, reset: false });
   }
 
   forget(stream: number): void {
@@ -123,13 +123,22 @@ export class FrameMeter {
   }
 
   finished(stream: number): boolean {
-    return this.#followed.get(stream) === true;
+    return this.#followed.get(stream)?.ended === true;
+  }
+
+  /** The peer has broken the stream off, with whatever code. */
+  wasReset(stream: number): boolean {
+    return this.#followed.get(stream)?.reset === true;
   }
 
   #watchEnd(kind: number, flags: number): void {
-    if ((flags & endStream) === 0 || (kind !== type.data && kind !== type.headers)) return;
-    const stream = this.#head.readUInt32BE(5) & 0x7fffffff;
-    if (this.#followed.has(stream)) this.#followed.set(stream, true);
+    const ends = (kind === type.data || kind === type.headers) && (flags & endStream) !== 0;
+    const resets = kind === type.rstStream;
+    if (!ends && !resets) return;
+    const stream = this.#followed.get(this.#head.readUInt32BE(5) & 0x7fffffff);
+    if (stream === undefined) return;
+    stream.ended ||= ends;
+    stream.reset ||= resets;
   }
 
   #count(kind: number, flags: number, bytes: number, nowMs: number): FrameAbuse | null {

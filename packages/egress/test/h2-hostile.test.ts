@@ -85,6 +85,13 @@ describe('answers of a hostile HTTP/2 server', () => {
     expect(await read(answer.body)).toBe('ok');
   });
 
+  test('RST_STREAM behind the end of an answer takes nothing away from it', async () => {
+    const { port } = await serving((stream) => Buffer.concat([answerOf(stream), h2.reset(stream, h2.errorCode.none)]));
+    const body = Buffer.from('x');
+    const answer = await upstreams().exchange(get(pinTo(port), { method: 'POST', body }), live);
+    expect(await read(answer.body)).toBe('ok');
+  });
+
   test('trailers go nowhere', async () => {
     const { port } = await serving((stream) =>
       Buffer.concat([

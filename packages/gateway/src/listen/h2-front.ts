@@ -113,9 +113,16 @@ class H2Conversation implements Disposable {
     this.#streams.add(stream);
     this.#served += 1;
     this.#stop('idle');
-    const reply = new H2Reply(stream, (bytes) => this.#meter.wrote(bytes));
+    const id = stream.id ?? 0;
+    this.#meter.follow(id);
+    const reply = new H2Reply(stream, {
+      wrote: (bytes) => this.#meter.wrote(bytes),
+      broken: () => this.#session.destroyed || this.#meter.wasReset(id),
+    });
     stream.once('close', () => {
       this.#streams.delete(stream);
+      // Whoever waits for the end of the answer asks in this event, too.
+      setImmediate(() => this.#meter.forget(id));
       const abuse = stream.aborted && !reply.cut ? this.#meter.aborted(clock.monotonic()) : null;
       if (abuse !== null) this.#end(abuseRefusal(abuse), 'calm');
       this.#watchIdle();

@@ -14,19 +14,26 @@ const connectionSpecific: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+export interface ReplyWatch {
+  /** Told of each part of a body. */
+  readonly wrote: (bytes: number) => void;
+  /** Whether the client reset the stream, or the connection is gone. */
+  readonly broken: () => boolean;
+}
+
 /** The answer on one HTTP/2 stream. The stream's `error` must have a listener. */
 export class H2Reply implements Reply {
   readonly #stream: ServerHttp2Stream;
-  readonly #wrote: (bytes: number) => void;
+  readonly #watch: ReplyWatch;
+  #ended = false;
   /** Ended by us before its time. */
   cut = false;
   shouldKeepAlive = true;
   sendDate = false;
 
-  /** `wrote`: told of each part of a body. */
-  constructor(stream: ServerHttp2Stream, wrote: (bytes: number) => void) {
+  constructor(stream: ServerHttp2Stream, watch: ReplyWatch) {
     this.#stream = stream;
-    this.#wrote = wrote;
+    this.#watch = watch;
     // A client that is still sending is told to stop, which is no error (RFC 9113 §8.1).
     stream.once('finish', () => {
       if (!stream.readableEnded && !stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
@@ -46,7 +53,11 @@ export class H2Reply implements Reply {
   }
 
   get writableFinished(): boolean {
-    return this.#stream.writableFinished;
+    // Node ends the writable side of a stream that is reset, too; and a stream that both sides have ended may close
+    // before it says that it has finished.
+    const { writableFinished, aborted, closed, rstCode } = this.#stream;
+    if (!this.#ended || aborted) return false;
+    return writableFinished || (closed && rstCode === constants.NGHTTP2_NO_ERROR && !this.#watch.broken());
   }
 
   get writableLength(): number {
@@ -76,17 +87,30 @@ export class H2Reply implements Reply {
 
   write(chunk: Buffer): boolean {
     // After a 205 the stream has ended with its head; a server that sends a body all the same sends it to nobody.
-    this.#wrote(chunk.length);
+    this.#watch.wrote(chunk.length);
     return this.#stream.writableEnded || this.#stream.write(chunk);
   }
 
   end(chunk?: Buffer, sent?: () => void): void {
     const stream = this.#stream;
+    this.#ended = true;
     if (sent !== undefined) {
-      if (stream.writableFinished) setImmediate(sent);
-      else stream.once('finish', sent);
+      if (this.writableFinished) setImmediate(sent);
+      else this.#whenFinished(sent);
     }
     if (!stream.writableEnded) stream.end(chunk);
+  }
+
+  #whenFinished(sent: () => void): void {
+    const stream = this.#stream;
+    const finish = (): void => {
+      if (!this.writableFinished) return;
+      stream.off('finish', finish);
+      stream.off('close', finish);
+      sent();
+    };
+    stream.on('finish', finish);
+    stream.on('close', finish);
   }
 
   destroy(): void {
