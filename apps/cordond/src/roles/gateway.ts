@@ -42,7 +42,11 @@ export async function runGateway(configuration: Configuration): Promise<void> {
   if (journal.failure !== null) void endWhenWritable(layout.journals, tenant, journal.failure);
   let hostView = localHostView([]);
   const refresh = setInterval(() => {
-    hostView = localHostView([]);
+    try {
+      hostView = localHostView([]);
+    } catch {
+      // Asking takes a descriptor, and an agent can use them up: what was known stays, and the process goes on.
+    }
   }, hostViewMs);
   using upstreams = new Upstreams({ clock, ...(testing?.ca == null ? {} : { extraCa: [testing.ca] }) });
   await using _gateway = new Gateway({
