@@ -12,6 +12,8 @@ export interface Load {
   readonly delayMs: number;
 }
 
+const unmeasured: Load = { memoryBytes: Number.NaN, memoryBytesMax: Number.NaN, delayMs: Number.NaN };
+
 /** What is refused meanwhile. Sessions that run are the last to feel it, and a stop never does. */
 export type Shed = 'nothing' | 'sessions' | 'requests';
 
@@ -61,9 +63,18 @@ export class Shedding {
     return now - this.#shedSinceMs >= this.#limits.shedRequestsAfterMs ? 'requests' : 'sessions';
   }
 
+  /** Even to measure takes a descriptor: a process that has none left must not end over it. */
+  #measured(): Load {
+    try {
+      return this.#measure();
+    } catch {
+      return unmeasured;
+    }
+  }
+
   /** Memory counts at once; one late turn of the loop does not, a loop that stays late does. */
   #isOver(now: number): boolean {
-    const { memoryBytes, memoryBytesMax, delayMs } = this.#measure();
+    const { memoryBytes, memoryBytesMax, delayMs } = this.#measured();
     const inTime = delayMs <= this.#limits.shedDelayMs;
     this.#lateSinceMs = inTime ? null : (this.#lateSinceMs ?? now);
     const late = this.#lateSinceMs !== null && now - this.#lateSinceMs >= this.#limits.shedDelayForMs;

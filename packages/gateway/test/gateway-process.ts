@@ -35,13 +35,19 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   async figures(): Promise<GatewayFigures> {
-    const answer = once(this.#child, 'message') as Promise<[GatewayFigures]>;
-    const ended = once(this.#child, 'exit').then(([status, signal]) => {
-      throw new Error(`the gateway ended: ${status} ${signal}`);
-    });
-    ended.catch(() => undefined);
-    this.#child.send('stats');
-    return (await Promise.race([answer, ended]))[0];
+    const asked = new AbortController();
+    const { signal } = asked;
+    try {
+      const answer = once(this.#child, 'message', { signal }).then(([figures]) => figures as GatewayFigures);
+      const ended = once(this.#child, 'exit', { signal }).then(([status, by]) => {
+        throw new Error(`the gateway ended: ${status} ${by}`);
+      });
+      for (const each of [answer, ended]) each.catch(() => undefined);
+      this.#child.send('stats');
+      return await Promise.race([answer, ended]);
+    } finally {
+      asked.abort();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,7 @@
 // A whole gateway in a process of its own, for tests that need its descriptors and its memory apart from the client's.
 // Argument: JSON of `GatewayOrder`. Says `{ ports }` over IPC when it serves, and answers `stats`.
 import { readdirSync } from 'node:fs';
+import { watchLoad } from '../../../apps/cordond/src/load.ts';
 import { Rig, session } from './rig.ts';
 
 export interface GatewayOrder {
@@ -27,30 +28,38 @@ const rig = await Rig.start({
   grants: [{ allow: 'http://api.example.com', methods: ['GET', 'POST'] }],
   hosts: { 'api.example.com:80': order.upstreamPort },
   sessions: others,
+  // The measure of production, often enough to be taken while no descriptor is left.
+  load: watchLoad(),
   // Held open for as long as the test takes, on the slowest machine too.
-  limits: { keepAliveIdleMs: 600_000, headTimeoutMs: 300_000 },
+  limits: {
+    keepAliveIdleMs: 600_000,
+    headTimeoutMs: 300_000,
+    sweepMs: 50,
+    shedMemoryPercent: 100,
+    shedDelayMs: 600_000,
+    shedRequestsAfterMs: 600_000,
+  },
 });
 
 process.on('message', (what) => {
-  if (what === 'stats') {
-    globalThis.gc?.();
-    const { sockets, inFlight } = rig.gateway.stats();
-    const figures: GatewayFigures = {
+  if (what === 'stats') process.send?.(figures());
+});
+
+function figures(): GatewayFigures {
+  globalThis.gc?.();
+  const { sockets, inFlight } = rig.gateway.stats();
+  try {
+    return {
       sockets,
       inFlight,
-      descriptors: openDescriptors(),
+      descriptors: readdirSync('/proc/self/fd').length,
       heapBytes: process.memoryUsage().heapUsed,
       rssBytes: process.memoryUsage.rss(),
     };
-    process.send?.(figures);
-  }
-});
-/** Listing them takes one itself. */
-function openDescriptors(): number {
-  try {
-    return readdirSync('/proc/self/fd').length;
   } catch {
-    return Number.MAX_SAFE_INTEGER;
+    // To look takes a descriptor itself.
+    const unknown = Number.MAX_SAFE_INTEGER;
+    return { sockets, inFlight, descriptors: unknown, heapBytes: unknown, rssBytes: unknown };
   }
 }
 

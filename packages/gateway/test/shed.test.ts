@@ -58,6 +58,15 @@ describe('shedding', () => {
     expect(seen(Array.from({ length: 6 }, () => ({ ...calm, delayMs: Number.NaN }))).at(-1)).toBe('sessions');
   });
 
+  it('so is one that cannot be taken', () => {
+    const broken = (): Load => {
+      throw new Error('EMFILE');
+    };
+    const shedding = new Shedding(broken, new FakeClock(), limits, () => undefined);
+    shedding.look();
+    expect(shedding.shed).toBe('sessions');
+  });
+
   it('says when it changes, and only then', () => {
     let load = calm;
     const said: string[] = [];
