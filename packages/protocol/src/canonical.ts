@@ -26,18 +26,24 @@ export function canonicalize(value: RecordValue): string {
     return String(value);
   }
   if (typeof value !== 'object') throw new CordonError('not-canonical', `a record holds no ${typeof value}`);
-  const known = textOfSealed(value);
-  if (known !== undefined) return known;
+  const known = sealOf(value);
+  if (known !== undefined) return known.text;
   return Array.isArray(value)
     ? canonicalList(value)
     : canonicalMembers(value as { readonly [key: string]: RecordValue });
 }
 
 /** Where a sealed record keeps its text: not enumerable, so no copy of the record has it. */
-const sealedText = Symbol('canonical text');
+const seal = Symbol('canonical text');
+
+interface RecordSeal {
+  readonly text: string;
+  /** Of the text, as a record of this kind; whoever asks for it first leaves it here. */
+  digest: { readonly kind: string; readonly value: string } | null;
+}
 
 interface Sealed {
-  readonly [sealedText]?: string;
+  readonly [seal]?: RecordSeal;
 }
 
 /**
@@ -47,19 +53,19 @@ interface Sealed {
  * @throws CordonError `not-canonical`
  */
 export function sealRecord<Value extends object>(record: Value): Value {
-  if (textOfSealed(record) !== undefined) return record;
-  const value = canonicalize(record as unknown as RecordValue);
+  if (sealOf(record) !== undefined) return record;
+  const value: RecordSeal = { text: canonicalize(record as unknown as RecordValue), digest: null };
   for (const member of Object.values(record)) freeze(member);
-  return Object.freeze(Object.defineProperty(record, sealedText, { value }));
+  return Object.freeze(Object.defineProperty(record, seal, { value }));
 }
 
-/** The record's own text, never that of a record it inherits from. */
-function textOfSealed(record: object): string | undefined {
-  return Object.hasOwn(record, sealedText) ? (record as Sealed)[sealedText] : undefined;
+/** The record's own seal, never that of a record it inherits from. */
+export function sealOf(record: object): RecordSeal | undefined {
+  return Object.hasOwn(record, seal) ? (record as Sealed)[seal] : undefined;
 }
 
 function freeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null || textOfSealed(value) !== undefined) return;
+  if (typeof value !== 'object' || value === null || sealOf(value) !== undefined) return;
   for (const member of Object.values(value)) freeze(member);
   Object.freeze(value);
 }
@@ -75,13 +81,21 @@ function canonicalList(values: readonly RecordValue[]): string {
 
 function canonicalMembers(record: { readonly [key: string]: RecordValue }): string {
   // RFC 8785 §3.2.3 sorts by UTF-16 code unit, which is what the default comparison of strings does.
-  const keys = Object.keys(record).sort();
+  const keys = Object.keys(record);
+  if (!areSorted(keys)) keys.sort();
   let text = '{';
   for (const key of keys) {
     if (text.length > 1) text += ',';
     text += `${canonicalString(key)}:${canonicalize(record[key] as RecordValue)}`;
   }
   return `${text}}`;
+}
+
+function areSorted(keys: readonly string[]): boolean {
+  for (let index = 1; index < keys.length; index++) {
+    if ((keys[index - 1] as string) > (keys[index] as string)) return false;
+  }
+  return true;
 }
 
 /** ASCII without what JSON escapes: most strings of a record, and hashing records is on the path of every decision. */

@@ -1,7 +1,7 @@
 // The one entry beside `index.ts`: it needs node:crypto, and the SDK must load `@cordon/protocol` in a browser.
 import { hash } from 'node:crypto';
 import type { Brand } from './brand.ts';
-import { canonicalize, type RecordValue } from './canonical.ts';
+import { canonicalize, type RecordValue, sealOf } from './canonical.ts';
 
 /** `sha256:` and 64 lower-case hexadecimal digits. */
 export type Digest = Brand<string, 'Digest'>;
@@ -18,9 +18,13 @@ export type DigestKind =
   | 'entry'
   | 'chain';
 
-/** `SHA-256("cordon/<kind>/1\n" ‖ JCS(record))`. */
+/** `SHA-256("cordon/<kind>/1\n" ‖ JCS(record))`. A sealed record cannot change, so its digest is computed once. */
 export function digestRecord(kind: DigestKind, record: RecordValue): Digest {
-  return `sha256:${hash('sha256', `cordon/${kind}/1\n${canonicalize(record)}`, 'hex')}` as Digest;
+  const seal = typeof record === 'object' && record !== null ? sealOf(record) : undefined;
+  if (seal?.digest?.kind === kind) return seal.digest.value as Digest;
+  const value = `sha256:${hash('sha256', `cordon/${kind}/1\n${canonicalize(record)}`, 'hex')}` as Digest;
+  if (seal !== undefined) seal.digest = { kind, value };
+  return value;
 }
 
 /** Plain SHA-256 of bytes, for bodies and files. */

@@ -122,6 +122,16 @@ describe('a sealed record', () => {
     expect(canonicalize(Object.create(sealed) as RecordValue)).toBe('{}');
   });
 
+  it('has one digest for each kind, and a changed copy has its own', () => {
+    const sealed = sealRecord(make());
+    for (const kind of ['intent', 'facts', 'intent'] as const) {
+      expect(digestRecord(kind, sealed)).toBe(digestRecord(kind, make()));
+    }
+    const changed = { ...make(), a: { c: 'other' } };
+    expect(digestRecord('intent', { ...sealed, a: { c: 'other' } })).toBe(digestRecord('intent', changed));
+    expect(digestRecord('intent', { ...sealed, a: { c: 'other' } })).not.toBe(digestRecord('intent', sealed));
+  });
+
   it('refuses what a record may not hold', () => {
     expect(() => sealRecord({ deep: [0.5] })).toThrow('safe integers');
   });
