@@ -14,7 +14,7 @@ export const gatewayMutations: readonly Mutation[] = [
         'if (hosts[0] !== undefined && named === null) return',
         'if (hosts[0] !== undefined && named === undefined) return',
       ],
-      ['a missing Host is taken', "if (hosts.length === 0 && wire.version === '1.1')", 'if (hosts.length > 99)'],
+      ['a missing Host is taken', "if (hosts.length === 0 && wire.version !== '1.0')", 'if (hosts.length > 99)'],
       [
         'Host may differ from the target',
         'if (target.authority !== null && named !== null && !sameAuthority(',
@@ -23,7 +23,7 @@ export const gatewayMutations: readonly Mutation[] = [
       ],
       [
         'any version',
-        "if (wire.version === '1.1' || wire.version === '1.0') return null;",
+        "if (wire.version === '1.1' || wire.version === '1.0' || wire.h2 !== undefined) return null;",
         'if (wire.version) return null;',
       ],
       ['a target of any length', 'if (wire.url.length > limits.targetBytesMax) {', 'if (wire.url.length < 0) {'],

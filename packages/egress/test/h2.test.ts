@@ -1,4 +1,9 @@
-import { createSecureServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+  createSecureServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { systemClock } from '@cordon/protocol';
@@ -41,7 +46,7 @@ async function serve(answer: (stream: ServerHttp2Stream, path: string) => void):
     sessions.push(session);
     session.on('error', () => undefined);
   });
-  server.on('stream', (stream, headers, _flags, raw: string[]) => {
+  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: string[]) => {
     heads.push(raw);
     stream.on('error', () => undefined);
     answer(stream, String(headers[':path']));

@@ -45,6 +45,7 @@ async function handshake(
     maxVersion?: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
     minVersion?: 'TLSv1';
     session?: Buffer;
+    ALPNProtocols?: string[];
   },
 ): Promise<{ socket: TLSSocket; answer: string; tickets: Buffer[] }> {
   const server = createServer((socket: Socket) => {

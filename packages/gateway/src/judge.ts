@@ -67,7 +67,7 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
 
 /** Null: it may be asked about. Else the session has been denied too often in this minute, and waits. */
 export function deniedTooOften(road: Road, session: Session): Refusal | null {
-  const { deniedPerMinuteMax } = road.limits;
+  const deniedPerMinuteMax = road.limits.deniedPerMinuteMax;
   const retryAfterSeconds = session.denied.waitSeconds(road.clock.monotonic(), deniedPerMinuteMax);
   if (retryAfterSeconds === null) return null;
   const detail = `A session may be denied ${deniedPerMinuteMax} times a minute; until then nothing of it is decided.`;

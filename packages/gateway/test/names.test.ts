@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parseQuestion, queryBytesMax } from '../src/capture/dns-message.ts';
 import { NameServer } from '../src/capture/name-server.ts';
 import { addressV4, addressV6, SyntheticNames } from '../src/capture/synthetic.ts';
-import { limits } from '../src/limits.ts';
+import { type GatewayLimits, limits } from '../src/limits.ts';
 
 const types = { A: 1, NS: 2, CNAME: 5, NULL: 10, TXT: 16, AAAA: 28, AXFR: 252, ANY: 255, HTTPS: 65 } as const;
 
@@ -54,7 +54,7 @@ const FORMERR = 1;
 const NOTIMP = 4;
 const REFUSED = 5;
 
-function server(options: { known?: readonly string[]; below?: string; limits?: Partial<typeof limits> } = {}) {
+function server(options: { known?: readonly string[]; below?: string; limits?: Partial<GatewayLimits> } = {}) {
   const exact = new Set(options.known ?? ['api.example']);
   const known: KnownNames = {
     exact,
