@@ -40,6 +40,21 @@ describe('JournalTail', () => {
     expect(first[0]).toBe(1);
   });
 
+  it('gives what it is asked for however much stands before it', async () => {
+    const root = temporary();
+    await using journal = await openTestJournal(root, { segmentBytes: 64 * 1024 * 1024 });
+    const drafts = (from: number) => Array.from({ length: 500 }, (_, i) => decision(`att_${from + i}`));
+    for (let at = 0; at < 6000; at += 500) await journal.appendTogether(drafts(at), 'os');
+    for (const from of [2, 3000, 5999]) {
+      using tail = new JournalTail({ directory: journalsOf(root), writer: 'gw', fromWseq: from });
+      const first = tail.read(1000).map(({ entry }) => entry.wseq);
+      expect(first.slice(0, 2)).toEqual([from, from + 1]);
+      const rest: number[] = [];
+      for (let batch = tail.read(); batch.length > 0; batch = tail.read()) rest.push(...batch.map((r) => r.entry.wseq));
+      expect([...first, ...rest]).toEqual(Array.from({ length: 6001 - from }, (_, i) => from + i));
+    }
+  });
+
   it('waits at an unfinished frame, and reads what stands there after the writer has cut it', async () => {
     const root = temporary();
     const journal = await openTestJournal(root);

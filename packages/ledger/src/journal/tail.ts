@@ -78,8 +78,11 @@ export class JournalTail implements Disposable {
       const before = this.#offset;
       const rest = this.#readChunk(records);
       if (this.#problem !== null) return records;
-      left -= this.#offset - before;
-      if (this.#offset > before) continue;
+      if (this.#offset > before) {
+        // What stands before `fromWseq` costs nothing: an empty answer means that there is nothing new.
+        if (records.length > 0) left -= this.#offset - before;
+        continue;
+      }
       if (next === null) {
         if (this.#wseq < this.#fromWseq - 1) this.#stop(`ends at wseq ${this.#wseq}, ${this.#fromWseq - 1} is known`);
         return records;
