@@ -23,7 +23,11 @@ export async function runWorkspaceWorker(streams: {
   const chunks: Buffer[] = [];
   for await (const chunk of streams.stdin) chunks.push(chunk as Buffer);
   const answer = await answerTo(Buffer.concat(chunks).toString('utf8'));
-  await new Promise<void>((resolve) => streams.stdout.end(JSON.stringify(answer), resolve));
+  await new Promise<void>((resolve) => {
+    // Who asked may have died meanwhile: what was done is done, and the next supervisor finds how far it came.
+    streams.stdout.once('error', () => resolve());
+    streams.stdout.end(JSON.stringify(answer), () => resolve());
+  });
 }
 
 async function answerTo(text: string): Promise<WorkspaceAnswer> {
