@@ -30,6 +30,7 @@ export { limits as egressLimits } from './limits.ts';
 export { type Overrides, parseOverrides } from './overrides.ts';
 export { Destinations, type DestinationsOptions, type Pin, type TunnelPin } from './pin.ts';
 export type { EgressRefusal, EgressRefusalCode } from './refusal.ts';
+export { type Place, placeOf, stepsTowards } from './place.ts';
 export { createResolver, type Resolution, type Resolver, type ResolverOptions } from './resolver.ts';
 export { type AddressClass, addressClasses, registryDate, specialPurpose } from './special-purpose.ts';
 export { acceptOf, type NotUpgraded, type Upgraded } from './upgrade.ts';

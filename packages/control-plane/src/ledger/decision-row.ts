@@ -1,7 +1,7 @@
+import { placeOf, stepsTowards } from '@cordon/egress';
 import type { IntegratedRecord } from '@cordon/ledger';
 import type { Decision, Outcome, RecordValue } from '@cordon/protocol';
 import type { IndexedDecision, IndexedRefusal } from '@cordon/store';
-import { placeOf } from '../suggest/place.ts';
 
 type Located = Pick<IntegratedRecord, 'entry' | 'position'> & { readonly index: number | null };
 
@@ -132,25 +132,7 @@ function summaryOf(row: IndexedDecision, body: DecisionBody): string {
 function nextSteps(row: IndexedDecision, body: DecisionBody): string[] {
   const kept = texts(body.all['next']);
   const steps = kept.length > 0 ? kept : texts((body.decision ?? row.data)['next']);
-  return steps.some(isAllow) ? withPlace(row, steps) : steps;
-}
-
-const isAllow = (step: string): boolean => step.startsWith('cordon run --allow');
-const others = (steps: readonly string[]): string[] => steps.filter((step) => !isAllow(step));
-
-/** Policy alone would allow some places that are not dialled all the same: nobody is sent to grant these for nothing. */
-function withPlace({ resource, session }: IndexedDecision, steps: readonly string[]): string[] {
-  const place = placeOf(resource);
-  switch (place.kind) {
-    case 'open':
-      return [...steps];
-    case 'private':
-      return [`a private address needs a grant that names it: cordon policy suggest ${session}`, ...others(steps)];
-    case 'tenant':
-      return [...steps, `the tenant's policy has to name it too: ${place.why}`];
-    case 'never':
-      return [`no grant reaches it: ${place.why}`, ...others(steps)];
-  }
+  return [...stepsTowards(placeOf(row.resource), steps, row.session)];
 }
 
 function policyNumber(row: IndexedDecision, record: { readonly [key: string]: RecordValue }, name: string): number {
