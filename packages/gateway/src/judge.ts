@@ -1,5 +1,6 @@
+import { placeOf } from '@cordon/egress';
 import type { EntryDraft } from '@cordon/ledger';
-import { createPermit, type Permit, type PolicySnapshot, tierOf } from '@cordon/policy';
+import { createPermit, type Permit, type PolicySnapshot, rulesFor, tierOf } from '@cordon/policy';
 import { createId, type DurabilityTier, type Intent, type Problem, type Recorded } from '@cordon/protocol';
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { factsOf, type Road } from './ask.ts';
@@ -52,7 +53,7 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
     return { outcome: 'allow', permit: createPermit(verdict.allow, recorded, road.minter), plan: verdict.plan };
   }
   session.denied.note(road.clock.monotonic());
-  const problem = deniedProblem(verdict, attempt);
+  const problem = deniedProblem(verdict, attempt, placeOf(intent.resource, rulesFor(snapshot, intent.resource)));
   session.denials.add({
     at: facts.at,
     code: verdict.code,

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Interception } from '@cordon/egress';
+import { type Interception, placeOf } from '@cordon/egress';
 import { transportFor } from '@cordon/policy';
 import { assertNever, timestamp } from '@cordon/protocol';
 import type { Ask, Road } from './ask.ts';
@@ -125,7 +125,9 @@ export class Service implements Disposable {
       },
       refused: (name) => {
         const detail = `No grant speaks of ${quote(name)}, so it has no address here.`;
-        const refusal = refuse('name-unknown', detail, { nextSteps: [`--allow ${quote(name)}`] });
+        const place = placeOf(`https://${name}:443`);
+        const step = place.kind === 'never' ? `no grant reaches it: ${place.why}` : `--allow ${name}`;
+        const refusal = refuse('name-unknown', detail, { nextSteps: [quote(step, road.limits.nextStepCharsMax)] });
         this.#recordRefusal(session, this.#nextChannel(), refusal, null);
       },
     });

@@ -55,6 +55,22 @@ describe('cordon.internal', () => {
     expect(JSON.stringify(denials)).toMatch(/^[\x20-\x7e…]*$/);
   });
 
+  it('sends nobody to grant what is never dialled', async () => {
+    using client = await RawClient.to(rig.ports.proxy);
+    const steps = async (origin: string): Promise<string> => {
+      const answer = await client.ask(`GET ${origin}/latest/ HTTP/1.1\r\nHost: ${new URL(origin).host}\r\n\r\n`);
+      expect([answer.status, answer.json['code']]).toEqual([403, 'no-grant']);
+      return (answer.json['next_steps'] as string[]).join('\n');
+    };
+    for (const never of ['http://169.254.169.254', 'http://[fd00:ec2::254]', 'http://metadata.google.internal']) {
+      expect(await steps(never)).toMatch(/^no grant reaches it: /);
+      expect(await steps(never)).not.toContain('--allow');
+    }
+    expect(await steps('http://10.1.2.3')).toMatch(/^a private address needs a grant that names it(?!.*--allow)/s);
+    expect(await steps('http://127.0.0.1:9000')).toMatch(/--allow .*the tenant's policy has to name it too/s);
+    expect(await steps('http://other.example')).toContain('cordon run --allow');
+  });
+
   it('keeps a bounded number of them', async () => {
     using client = await connectThrough(rig.ports.proxy, { target: 'api.example.com:443', ca: rig.ca.certificate });
     for (let i = 0; i < 70; i++) {

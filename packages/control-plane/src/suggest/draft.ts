@@ -1,6 +1,6 @@
+import type { Place } from '@cordon/egress';
 import { defaultEffect, exactGrant, suggestGrant } from '@cordon/policy';
 import type { Intent } from '@cordon/protocol';
-import type { Place } from './place.ts';
 import type { Tried } from './tried.ts';
 
 /** A grant in the making, and the requests that it is for. */

@@ -1,3 +1,4 @@
+import { placeOf } from '@cordon/egress';
 import type { Engine } from '@cordon/policy';
 import type {
   Intent,
@@ -21,7 +22,6 @@ import { bytesOf, bytesWords, type Candidate, type Draft, effectOf, narrowest } 
 import { groupDrafts } from './group.ts';
 import { type Extra, Judge } from './judge.ts';
 import { opaqueGrants } from './opaque.ts';
-import { placeOf } from './place.ts';
 import { renderYaml } from './render.ts';
 import { type Choice, collectTried, type Seen, type Tried } from './tried.ts';
 import { warningsOf } from './warn.ts';

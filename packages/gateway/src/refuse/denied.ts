@@ -1,3 +1,4 @@
+import { type Place, stepsTowards } from '@cordon/egress';
 import { suggestGrant } from '@cordon/policy';
 import { type Intent, type Problem, problemType } from '@cordon/protocol';
 import type { Failure } from '../failure.ts';
@@ -17,8 +18,11 @@ export function requestLineOf(intent: Intent): string {
   return requestLine(args.method, intent.resource.replace(/^(https:.*):443$|^(http:.*):80$/, '$1$2'), args.path);
 }
 
-/** The 403 that an agent and a person can act on: what was refused, why, and what would allow it. */
-export function deniedProblem(denied: Denied, attempt: string): Problem {
+/**
+ * The 403 that an agent and a person can act on: what was refused, why, and what would allow it.
+ * `place`: what the agent asked for; where no grant leads, none is named.
+ */
+export function deniedProblem(denied: Denied, attempt: string, place: Place): Problem {
   const line = requestLineOf(denied.intent);
   return {
     type: problemType(denied.code),
@@ -28,13 +32,14 @@ export function deniedProblem(denied: Denied, attempt: string): Problem {
     code: denied.code,
     intent: denied.record.intent,
     attempt,
-    next_steps: nextSteps(denied, attempt),
+    next_steps: nextSteps(denied, attempt, place),
   };
 }
 
-function nextSteps(denied: Denied, attempt: string): readonly string[] {
-  const steps = [...denied.nextSteps];
-  const grant = denied.code === 'no-grant' ? suggestGrant(denied.intent) : null;
+function nextSteps(denied: Denied, attempt: string, place: Place): readonly string[] {
+  const steps = [...stepsTowards(place, denied.nextSteps, denied.intent.session)];
+  const mayHelp = denied.code === 'no-grant' && (place.kind === 'open' || place.kind === 'tenant');
+  const grant = mayHelp ? suggestGrant(denied.intent) : null;
   if (grant !== null && !steps.some((step) => step.includes(grant))) {
     steps.push(`a person can allow exactly this with: cordon run --allow '${grant}' …`);
   }

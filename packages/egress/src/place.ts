@@ -1,5 +1,6 @@
-import { checkDestination, type EgressRefusal, parseDestination } from '@cordon/egress';
 import type { OriginRule } from '@cordon/protocol';
+import { checkDestination, parseDestination } from './destination.ts';
+import type { EgressRefusal } from './refusal.ts';
 
 /** What stands in the way of dialling a destination, as far as is known without asking a name server. */
 export type Place =
@@ -32,5 +33,26 @@ function placeOfRefusal({ code, addressClass, detail }: EgressRefusal, host: str
       return { kind: 'tenant', why: detail };
     default:
       return { kind: 'never', why: detail };
+  }
+}
+
+const isAllow = (step: string): boolean => step.includes('cordon run --allow');
+
+/**
+ * Next steps of a denial, of which policy alone wrote: it would allow some places that are not dialled all the same, and
+ * nobody is sent to grant these for nothing.
+ */
+export function stepsTowards(place: Place, steps: readonly string[], session: string): readonly string[] {
+  if (!steps.some(isAllow)) return steps;
+  const others = steps.filter((step) => !isAllow(step));
+  switch (place.kind) {
+    case 'open':
+      return steps;
+    case 'private':
+      return [`a private address needs a grant that names it: cordon policy suggest ${session}`, ...others];
+    case 'tenant':
+      return [...steps, `the tenant's policy has to name it too: ${place.why}`];
+    case 'never':
+      return [`no grant reaches it: ${place.why}`, ...others];
   }
 }
