@@ -136,7 +136,8 @@ async function catchUp(options: IntegratorOptions): Promise<void> {
     }
   }
   const missing = tree.head.size - mark - located.length;
-  if (missing > 0) log.warn(`ledger: ${missing} entries of the tree cannot be read from their journals and stay unlisted`);
+  if (missing > 0)
+    log.warn(`ledger: ${missing} entries of the tree cannot be read from their journals and stay unlisted`);
   located.sort((a, b) => a.index - b.index);
   for (let at = 0; at < located.length; at += 1000) await index(options, located.slice(at, at + 1000));
   await store.settings.mark(treeMark, String(tree.head.size));
