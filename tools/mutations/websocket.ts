@@ -28,11 +28,16 @@ export const websocketMutations: readonly Mutation[] = [
       'const taken = takeRate(this.#rate, rate, this.#now());',
       'const taken = { ok: true, state: 0 } as const;',
     ],
-    ['pings cost nothing', 'if (this.#admit() && !this.#closeSent)', 'if (!this.#closeSent)'],
+    ['pings cost nothing', 'if (this.#admit() && this.#takesControl())', 'if (this.#takesControl())'],
   ]),
   ...mutationsOf(src('websocket/peer'), socket, [
     ['nothing waits for the reader', 'if (this.#socket.writableNeedDrain) await this.#drained();', ''],
   ]),
+  ...mutationsOf(
+    src('websocket/peer'),
+    ['packages/gateway/test/websocket-memory.test.ts'],
+    [['answers to pings pile up', ' && !this.#socket.writableNeedDrain', '']],
+  ),
   ...mutationsOf(src('websocket/bridge'), socket, [
     [
       'answers are not searched',

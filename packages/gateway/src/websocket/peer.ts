@@ -111,7 +111,7 @@ export class Peer {
   }
 
   ping(): void {
-    if (this.#end === null && !this.#closeSent) this.#sender.ping(Buffer.alloc(0), this.#role === 'client');
+    if (this.#end === null && this.#takesControl()) this.#sender.ping(Buffer.alloc(0), this.#role === 'client');
   }
 
   /** Says why and ends; whoever does not answer is dropped after a moment. */
@@ -132,6 +132,11 @@ export class Peer {
     if (!this.#closeSent) this.#socket.destroy();
   }
 
+  /** Nobody waits for these frames, so a peer that pings and reads nothing would fill the memory with the answers. */
+  #takesControl(): boolean {
+    return !this.#closeSent && !this.#socket.writableNeedDrain;
+  }
+
   #ended(code: GatewayErrorCode, message: string, closeCode: number | null): PeerEnd {
     return new PeerEnd(this.#role, code, message, closeCode);
   }
@@ -145,7 +150,7 @@ export class Peer {
     });
     receiver.on('conclude', (code, reason) => this.#arrived({ opcode: 'close', data: reason, code }));
     receiver.on('ping', (data) => {
-      if (this.#admit() && !this.#closeSent) this.#sender.pong(data, this.#role === 'client');
+      if (this.#admit() && this.#takesControl()) this.#sender.pong(data, this.#role === 'client');
     });
     receiver.on('pong', () => void this.#admit());
     receiver.on('error', (error) => {
