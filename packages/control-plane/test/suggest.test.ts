@@ -345,17 +345,29 @@ describe('policy suggest', () => {
     const session = await start();
     await gateway.refuse(session, 'tls-client-refused', { resource: 'https://pinned.test:443' });
     await gateway.refuse(session, 'tls-client-refused', { resource: 'https://pinned.test:443' });
+    // A program only has to break off a handshake; that leads nobody to grant what is never dialled.
+    await gateway.refuse(session, 'tls-client-refused', { resource: 'https://169.254.169.254:443' });
+    await gateway.refuse(session, 'tls-client-refused', { resource: 'https://metadata.google.internal:443' });
+    await gateway.refuse(session, 'tls-client-refused', { resource: 'https://127.0.0.1:9000' });
+    await gateway.refuse(session, 'tls-client-refused', { resource: 'https://10.1.2.3:443' });
     await gateway.refuse(session, 'malformed-request', { resource: 'https://other.test:443' });
     const suggestion = await until(async () => {
       const found = await suggest(session);
-      return found.grants.length > 0 ? found : null;
+      return found.grants.length > 1 ? found : null;
     });
-    expect(suggestion.grants).toMatchObject([{ allow: 'tls://pinned.test', methods: null, count: 2, attempt: null }]);
-    expect(suggestion.grants[0]?.warnings.join()).toContain('unread');
+    expect(suggestion.grants).toMatchObject([
+      { allow: 'tls://10.1.2.3', addresses: ['10.1.2.3/32'] },
+      { allow: 'tls://pinned.test', methods: null, count: 2, attempt: null, addresses: null },
+    ]);
+    expect(suggestion.grants[1]?.warnings.join()).toContain('unread');
+    expect(suggestion.apart.map(({ summary, who }) => `${summary} ${who}`).sort()).toEqual([
+      'tls://127.0.0.1:9000 tenant',
+      'tls://169.254.169.254:443 never',
+      'tls://metadata.google.internal:443 never',
+    ]);
     const listed = await harness.get(`/v1/refusals?session=${session}&order=asc`);
     expect(listed.json.refusals.map(({ code }: { code: string }) => code)).toEqual([
-      'tls-client-refused',
-      'tls-client-refused',
+      ...Array<string>(6).fill('tls-client-refused'),
       'malformed-request',
     ]);
   });

@@ -54,7 +54,7 @@ function say(intent: Intent): { allow: string; method: string | null; encodedSla
 }
 
 /** The one address, as a range. */
-const range = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;
+export const range = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;
 
 export type DraftEffect = 'read' | 'share' | 'destroy';
 

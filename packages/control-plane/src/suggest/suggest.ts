@@ -63,16 +63,16 @@ export class Suggester {
     const { drafts, unsayable } = narrowest(sorted.candidates);
     const shaped = (order.group ? groupDrafts(drafts) : drafts).sort(byWeight);
     const kept = shaped.filter(isValid).slice(0, limits.sessionGrantsMax);
+    const opaque = await opaqueGrants(this.#parts.refusals, tenant().origins, { ...order, sessions });
     const grants = [
       ...(await Promise.all(kept.map((draft) => this.#grant(draft)))),
-      ...(await this.#opaque(order, sessions)),
+      ...opaque.grants.filter(({ allow }) => parses(allow)),
     ];
     const beyond = shaped
       .filter((draft) => !kept.includes(draft) && !isValid(draft))
       .flatMap((draft) => draft.requests);
-    const apart = [...sorted.apart, ...[...unsayable.map(({ tried: one }) => one), ...beyond].map(unsaid)].sort(
-      byCount,
-    );
+    const unsayables = [...unsayable.map(({ tried: one }) => one), ...beyond].map(unsaid);
+    const apart = [...sorted.apart, ...unsayables, ...opaque.apart].sort(byCount);
     const attempts = tried.reduce((sum, { count }) => sum + count, 0);
     const content = {
       sessions: [...sessions],
@@ -136,12 +136,6 @@ export class Suggester {
       if (await this.#parts.decisions.some({ session, outcome: ['allow'], resource })) return true;
     }
     return false;
-  }
-
-  async #opaque({ agent, since }: SuggestOrder, sessions: readonly string[]): Promise<SuggestedGrant[]> {
-    return (await opaqueGrants(this.#parts.refusals, { agent, since, sessions })).filter((grant) =>
-      parses(grant.allow),
-    );
   }
 }
 
