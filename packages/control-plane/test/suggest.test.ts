@@ -348,7 +348,7 @@ describe('policy suggest', () => {
     // A program only has to break off a handshake; that leads nobody to grant what is never dialled.
     await gateway.refuse(session, 'tls-client-refused', { resource: 'https://169.254.169.254:443' });
     await gateway.refuse(session, 'tls-client-refused', { resource: 'https://metadata.google.internal:443' });
-    await gateway.refuse(session, 'tls-client-refused', { resource: 'https://127.0.0.1:9000' });
+    await gateway.refuse(session, 'tls-client-refused', { resource: 'https://127.0.0.1:9002' });
     await gateway.refuse(session, 'tls-client-refused', { resource: 'https://10.1.2.3:443' });
     await gateway.refuse(session, 'malformed-request', { resource: 'https://other.test:443' });
     const suggestion = await until(async () => {
@@ -361,7 +361,7 @@ describe('policy suggest', () => {
     ]);
     expect(suggestion.grants[1]?.warnings.join()).toContain('unread');
     expect(suggestion.apart.map(({ summary, who }) => `${summary} ${who}`).sort()).toEqual([
-      'tls://127.0.0.1:9000 tenant',
+      'tls://127.0.0.1:9002 tenant',
       'tls://169.254.169.254:443 never',
       'tls://metadata.google.internal:443 never',
     ]);
