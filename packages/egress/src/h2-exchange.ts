@@ -1,4 +1,4 @@
-import { constants } from 'node:http2';
+import { type ClientHttp2Stream, constants } from 'node:http2';
 import { isCordonError } from '@cordon/protocol';
 import { egressError } from './error.ts';
 import {
@@ -57,7 +57,7 @@ export function sendH2(
         give(egressError('upstream-protocol', `${pin.host} sent too many interim answers`));
     });
     stream.on('error', (error: Error) => {
-      if (!answered) give(abortReason(options.signals) ?? toFault(error, stream.rstCode, pin));
+      if (!answered) give(abortReason(options.signals) ?? toFault(error, stream, upstream, pin));
     });
     stream.once('close', () => {
       if (answered) {
@@ -65,7 +65,7 @@ export function sendH2(
         return;
       }
       const silent = reused && upstream.bytesRead === bytesBefore;
-      give(abortReason(options.signals) ?? (silent ? new StaleSocket('closed') : toFault(null, stream.rstCode, pin)));
+      give(abortReason(options.signals) ?? (silent ? new StaleSocket('closed') : toFault(null, stream, upstream, pin)));
     });
     stream.once('response', (_headers, _flags, raw: readonly string[]) => {
       const pairs = toPairs(raw);
@@ -106,11 +106,11 @@ function answerProblem(status: number, headers: ReadonlyArray<readonly [string, 
   return bytes > limits.answerHeaderBytesMax ? 'sent a head over the limit' : null;
 }
 
-function toFault(error: Error | null, code: number | undefined, pin: Pin): Error {
+function toFault(error: Error | null, stream: ClientHttp2Stream, upstream: H2Upstream, pin: Pin): Error {
   if (error !== null && isCordonError(error)) return error;
   // nghttp2's own: the connection broke the rules. What the server says with RST_STREAM has another code.
   if (error !== null && 'code' in error && error.code === 'ERR_HTTP2_ERROR') return brokenRules(pin);
-  switch (code) {
+  switch (stream.rstCode) {
     case constants.NGHTTP2_REFUSED_STREAM:
       // RFC 9113 §8.7: nothing of the request was processed.
       return new StaleSocket('refused');
@@ -120,10 +120,15 @@ function toFault(error: Error | null, code: number | undefined, pin: Pin): Error
     case constants.NGHTTP2_NO_ERROR:
     case constants.NGHTTP2_CANCEL:
     case constants.NGHTTP2_INTERNAL_ERROR:
-      return egressError('upstream-reset', `${pin.host} ended the stream before it answered`);
+      return ended(pin);
     default:
-      return brokenRules(pin);
+      // The same codes stand for what nghttp2 found wrong and for what a server, with reasons of its own, says.
+      return upstream.wasReset(stream) ? ended(pin) : brokenRules(pin);
   }
+}
+
+function ended(pin: Pin): Error {
+  return egressError('upstream-reset', `${pin.host} ended the stream before it answered`);
 }
 
 function brokenRules(pin: Pin): Error {

@@ -97,6 +97,11 @@ export class H2Upstream {
     return this.#meter.finished(stream.id ?? 0);
   }
 
+  /** The server has broken the stream off; where it has not, an error is what nghttp2 found wrong. */
+  wasReset(stream: ClientHttp2Stream): boolean {
+    return this.#meter.wasReset(stream.id ?? 0);
+  }
+
   /** No new requests; ends with the last answer. */
   retire(): void {
     this.#retired = true;

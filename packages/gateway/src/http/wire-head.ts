@@ -3,6 +3,8 @@ export interface H2Facts {
   readonly scheme: string;
   /** Nothing follows the head. */
   readonly ended: boolean;
+  /** Why its fields are no head of a request at all; null: they are one. */
+  readonly malformed: string | null;
 }
 
 export type HeaderPairs = ReadonlyArray<readonly [name: string, value: string]>;

@@ -118,6 +118,16 @@ export const h2AnswerRows: readonly HostileH2Answer[] = [
   },
   { name: 'RST_STREAM', bytes: (s) => reset(s, errorCode.cancel), code: 'upstream-reset' },
   {
+    name: 'RST_STREAM of a server that has enough',
+    bytes: (s) => reset(s, errorCode.enhanceYourCalm),
+    code: 'upstream-reset',
+  },
+  {
+    name: 'RST_STREAM of a server that we broke the rules for',
+    bytes: (s) => reset(s, errorCode.protocol),
+    code: 'upstream-reset',
+  },
+  {
     name: 'HTTP/1.1 in the middle',
     bytes: () => Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'),
     code: protocol,
