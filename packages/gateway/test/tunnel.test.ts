@@ -84,6 +84,9 @@ describe('the socket of a raw TCP grant', () => {
     expect(await client.until((text) => text.includes('\n'))).toBe('SELECT 1\n');
     const entries = (await rig.entries()).map(({ type }) => type);
     expect(entries).toEqual(['decision', 'start']);
+    // Whoever watches the session sees what passes while it does.
+    const stats = await rig.control?.call('stats', null);
+    expect(stats?.sessions[0]).toMatchObject({ inFlight: 1, bytesOut: 9, bytesIn: 9 });
     expect(await decisions()).toEqual([['http.tunnel', database, 'allowed']]);
     client.socket.end();
     expect(await client.rest()).toBe('SELECT 1\nBYE\n');

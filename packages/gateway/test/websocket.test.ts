@@ -51,6 +51,9 @@ describe('a WebSocket', () => {
     await client.until(() => client.messages.length === 2);
     expect(client.messages).toEqual(['hello', '\x00\x01\x02']);
     expect(server.received).toEqual(['hello', '\x00\x01\x02']);
+    // Whoever watches the session sees what passes while it does.
+    const stats = await rig.control?.call('stats', null);
+    expect(stats?.sessions[0]).toMatchObject({ inFlight: 1, bytesOut: 8, bytesIn: 8 });
     const decisions = await rig.entriesOf('decision');
     expect(decisions.map(({ data }) => [data['action'], data['effect'], data['bytesOut'], data['resource']])).toEqual(
       expect.arrayContaining([

@@ -12,6 +12,8 @@ export interface PipeOptions {
   readonly slowReaderMs: number;
   /** Aborts when the tunnel is no longer permitted; its reason says why. */
   readonly signal: AbortSignal;
+  /** Told of each part as it passes: a tunnel may last for hours, and whoever watches wants to see it. */
+  readonly passed: (way: 'out' | 'in', bytes: number) => void;
 }
 
 export interface Piped {
@@ -91,9 +93,11 @@ export function pipe(options: PipeOptions): Promise<Piped> {
     }
     forward(near, far, (bytes) => {
       bytesOut += bytes;
+      options.passed('out', bytes);
     });
     forward(far, near, (bytes) => {
       bytesIn += bytes;
+      options.passed('in', bytes);
     });
   });
 }

@@ -121,9 +121,10 @@ async function effect(road: Road, tunnel: Tunnel, permit: Permit, snapshot: Poli
     address = far.remoteAddress ?? null;
     using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), gone);
     checkPolicy(road, session, permit, { snapshot });
-    piped = await pipe({ near: tunnel.socket, far, signal: stream.signal, ...limitsOf(road, permit) });
-    session.traffic.out += piped.bytesOut;
-    session.traffic.in += piped.bytesIn;
+    const passed = (way: 'out' | 'in', bytes: number): void => {
+      session.traffic[way] += bytes;
+    };
+    piped = await pipe({ near: tunnel.socket, far, signal: stream.signal, passed, ...limitsOf(road, permit) });
     if (piped.error !== null) code = codeOf(piped.error);
   } catch (error: unknown) {
     code = codeOf(error);
