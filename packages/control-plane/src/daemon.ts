@@ -13,6 +13,8 @@ export interface SupervisorSource {
   connect(): Promise<ChannelStream>;
   /** Answers what became of it: null while it lives, else why it ended, in words. */
   spawn(): Promise<() => string | null>;
+  /** Ends the process of a supervisor that answers nothing any more; what it runs dies with it, by the kernel. */
+  end(pid: number): void;
 }
 
 export interface GatewayState {

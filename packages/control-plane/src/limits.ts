@@ -47,6 +47,12 @@ export const limits = {
   gatewayLeaseMs: 15_000,
   uplinkConnectionsMax: 16,
   secretLeaseMs: 300_000,
+  /** How long a stop waits for the supervisor to carry it out (it gives up on the kernel after 10 s itself). */
+  stopCallTimeoutMs: 20_000,
+  /** A kill without an answer for this long is a reason to ask whether the supervisor says anything at all. */
+  killPatienceMs: 2000,
+  /** One that then says nothing for this long is ended, and its sandboxes with it. */
+  supervisorSilenceMs: 8000,
   /** How long the answer to a kill waits for the sessions' ends to be recorded as well. */
   stopEndWaitMs: 2000,
   /** Between two tries to open a journal that failed. */

@@ -55,6 +55,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
   const { table, registry, recorder } = records;
   const stops = new Stops({
     ...{ table, registry, recorder, clock, random, log, supervisor },
+    endSilentSupervisor: () => link.endIfSilent(),
     store: store.stops,
     settings: store.settings,
     stopAtGateway: (session, stopped) => gateways.stopSession(session, stopped),
@@ -116,6 +117,7 @@ function createLink(
     ...{ boot, clock, log },
     connect: () => supervisor.connect(),
     spawn: () => supervisor.spawn(),
+    end: (pid) => supervisor.end(pid),
     events: supervisorEvents({ recorder, states, recovered, exited: (params) => actors().sessions.exited(params) }),
     // Takes over what a supervisor runs: first the truth about sessions, then every stop that should hold.
     connected: async (state: SupervisorState) => {

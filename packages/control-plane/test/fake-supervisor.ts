@@ -30,6 +30,8 @@ export class FakeSupervisor {
   beforeStart: (order: StartOrder) => Promise<void> = async () => undefined;
   /** Answers freeze and kill without confirming. */
   confirms = true;
+  /** Before stops are answered; never resolves in one that is stopped or hangs. */
+  beforeStop: (method: string) => Promise<void> = async () => undefined;
   readonly #path: string;
   #server: Server | null = null;
   readonly #sockets = new Set<Socket>();
@@ -95,6 +97,7 @@ export class FakeSupervisor {
       },
       freeze: async (params) => {
         note('freeze', params);
+        await this.beforeStop('freeze');
         return this.#set(params.sessions, 'frozen');
       },
       thaw: async (params) => {
@@ -103,6 +106,7 @@ export class FakeSupervisor {
       },
       kill: async (params) => {
         note('kill', params);
+        await this.beforeStop('kill');
         const known = params.sessions.filter((id) => this.sessions.get(id)?.state !== 'ended' && this.sessions.has(id));
         const exit = { status: 137, reason: 'killed' as const, signal: 'SIGKILL', detail: params.reason };
         setImmediate(() => {

@@ -95,6 +95,8 @@ export class Harness implements AsyncDisposable {
   supervisorFails = false;
   shutdowns = 0;
   spawns = 0;
+  /** Supervisors that were ended because they said nothing. */
+  readonly ended: number[] = [];
   #close: (() => Promise<void>) | null = null;
 
   static async start(): Promise<Harness> {
@@ -176,6 +178,10 @@ export class Harness implements AsyncDisposable {
           if (this.supervisorFails) return () => 'the supervisor ended with 70: no bubblewrap';
           await this.supervisor.listen();
           return () => null;
+        },
+        end: (pid) => {
+          this.ended.push(pid);
+          void this.supervisor.close();
         },
       },
       clock,

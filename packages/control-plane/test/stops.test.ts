@@ -43,6 +43,28 @@ describe('stops', () => {
     expect((await harness.post('/v1/stops', { scope: { session: id }, strength: 'kill' })).status).toBe(404);
   });
 
+  test('a kill does not wait for a supervisor that says nothing: it is ended, and the next one confirms', async () => {
+    await using harness = await Harness.start();
+    const { id } = await create(harness);
+    harness.supervisor.beforeStop = () => new Promise(() => undefined);
+    const killed = await harness.post('/v1/stops', { scope: { session: id }, strength: 'kill', reason: 'enough' });
+    expect(killed.json.sessions).toMatchObject([{ session: id, confirmed: true }]);
+    expect(harness.ended).toEqual([4242]);
+    expect((await harness.get(`/v1/sessions/${id}`)).json.state).toBe('ended');
+  }, 60_000);
+
+  test('a kill that only takes its time ends no supervisor', async () => {
+    await using harness = await Harness.start();
+    const { id } = await create(harness);
+    const { supervisor } = harness;
+    const asked = (): boolean => supervisor.calls.some(({ method }) => method === 'freeze');
+    supervisor.beforeStop = async (method) => void (method === 'kill' && (await until(asked)));
+    const killed = await harness.post('/v1/stops', { scope: { session: id }, strength: 'kill', reason: 'enough' });
+    expect(killed.json.sessions).toMatchObject([{ session: id, confirmed: true }]);
+    expect(asked()).toBe(true);
+    expect([harness.ended, harness.spawns]).toEqual([[], 0]);
+  }, 60_000);
+
   test('an agent or everything that is stopped takes no new session, also after everything was restarted', async () => {
     await using harness = await Harness.start();
     const { id } = await create(harness, { name: 'nightly' });

@@ -12,7 +12,7 @@ import { AuthorityKeeper, openLedgerKey, readKeyBytes } from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import { writeLog } from '../log-line.ts';
 import { onStop } from '../signals.ts';
-import { spawnSupervisor } from '../supervisor-process.ts';
+import { endSupervisor, spawnSupervisor } from '../supervisor-process.ts';
 import { describeTesting, readTestingDestinations } from '../testing.ts';
 
 const connectTimeoutMs = 2000;
@@ -77,6 +77,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
         await overrides.spawning();
         return spawnSupervisor(configuration, layout.log);
       },
+      end: endSupervisor,
     },
     clock,
     random,

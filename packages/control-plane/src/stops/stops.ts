@@ -27,7 +27,10 @@ export interface StopParts {
   supervisor<K extends 'freeze' | 'thaw' | 'kill'>(
     method: K,
     params: SupervisorMethods[K]['params'],
+    timeoutMs?: number,
   ): Promise<StopReport[]>;
+  /** True: it answered nothing, and was ended with all that it ran. */
+  endSilentSupervisor(): Promise<boolean>;
   stopAtGateway(session: string, stopped: boolean): Promise<void>;
   setState(session: string, state: 'running' | 'frozen'): Promise<void>;
 }
@@ -131,8 +134,8 @@ export class Stops {
     const ids = targets.map((session) => session.id);
     const atSupervisor =
       strength === 'kill'
-        ? this.#parts.supervisor('kill', { sessions: ids, reason })
-        : this.#parts.supervisor('freeze', { sessions: ids });
+        ? this.#killAtSupervisor({ sessions: ids, reason })
+        : this.#parts.supervisor('freeze', { sessions: ids }, limits.stopCallTimeoutMs);
     // Side by side: neither waits for the other, and one that hangs does not save what the other stops.
     const gateways = Promise.allSettled(ids.map((id) => this.#parts.stopAtGateway(id, true)));
     const [reports] = await Promise.all([
@@ -150,6 +153,23 @@ export class Stops {
     }
     // Who was not answered for is unconfirmed, never done.
     return ids.map((id) => byId.get(id) ?? { session: id, confirmed: false, ms: 0, processesLeft: -1 });
+  }
+
+  /** A supervisor that says nothing is ended; the one after it proves that nothing of the old one's is left. */
+  async #killAtSupervisor(order: SupervisorMethods['kill']['params']): Promise<StopReport[]> {
+    const kill = (): Promise<StopReport[]> => this.#parts.supervisor('kill', order, limits.stopCallTimeoutMs);
+    const answer = kill();
+    const answered = answer.then(
+      () => true,
+      () => true,
+    );
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), limits.killPatienceMs);
+    });
+    const inTime = await Promise.race([answered, late]);
+    clearTimeout(timer);
+    return !inTime && (await this.#parts.endSilentSupervisor()) ? await kill() : await answer;
   }
 
   async #record(stop: StopRecord, sessions: readonly StopReport[]): Promise<void> {

@@ -22,6 +22,8 @@ export interface SupervisorLinkOptions {
   connect(): Promise<ChannelStream>;
   /** Starts a supervisor that outlives us; called only when nobody listens. */
   spawn(): Promise<() => string | null>;
+  /** Ends the process of one that is silent. */
+  end(pid: number): void;
   readonly events: Handlers<SupervisorEvents>;
   /** After every (re)connection, before queued events come: what is really running there. */
   connected(state: SupervisorState): Promise<void>;
@@ -65,6 +67,27 @@ export class SupervisorLink implements Disposable {
     await this.ensure();
     if (this.#channel === null) throw unavailable();
     return await this.#channel.call(method, params, timeoutMs).catch(translate);
+  }
+
+  /**
+   * Ends a supervisor that answers nothing (a stopped process, an event loop that hangs), and its sandboxes with it: a
+   * kill must not wait for it, and nobody else could carry it out. True: it was silent, and the next one is looked for.
+   */
+  async endIfSilent(): Promise<boolean> {
+    const channel = this.#channel;
+    const state = this.#state;
+    if (channel === null || state === null) return false;
+    try {
+      // Asks for nothing to be done; one that lives answers at once, whatever else it waits for.
+      await channel.call('freeze', { sessions: [] }, limits.supervisorSilenceMs);
+      return false;
+    } catch (error: unknown) {
+      if (!isCordonError(error) || error.code !== 'channel-timeout' || this.#channel !== channel) return false;
+    }
+    this.#options.log.warn(`supervisor ${state.pid} says nothing; it is ended, and every sandbox with it`);
+    this.#options.end(state.pid);
+    channel.close();
+    return true;
   }
 
   /** Ends the supervisor with everything that it runs; resolves when its process has let go of us. */
