@@ -1,4 +1,4 @@
-import type { Capability } from '@cordon/sdk';
+import { capabilityText, statusOf } from '../capability.ts';
 import type { Command } from '../command.ts';
 import { runningDaemon, startDaemon } from '../daemon.ts';
 import { exitStatus, usageError } from '../exit.ts';
@@ -131,7 +131,7 @@ export const doctor: Command = {
     json: { about: 'one JSON object per line' },
   },
   details: [
-    'Exit status 69 when a promised layer does not work here.',
+    'Exit status 69 when a promised layer does not work here; capture is none.',
     'With --attack: 1 when a way out is open, 69 when one could not be judged.',
   ],
   run: async ({ at, cordon }, args) => {
@@ -143,16 +143,6 @@ export const doctor: Command = {
     for (const capability of capabilities) {
       at.stdout.write(args.flag('json') ? jsonLine(capability) : capabilityText(capability, paint));
     }
-    return capabilities.every((capability) => capability.works) ? exitStatus.ok : exitStatus.unavailable;
+    return statusOf(capabilities);
   },
 };
-
-function capabilityText(capability: Capability, paint: ReturnType<typeof painter>): string {
-  const word = capability.works ? paint('green', 'works  ') : paint('red', 'missing');
-  const lines = [`${word} ${capability.name.padEnd(14)} ${visible(capability.detail)}`];
-  if (!capability.works) {
-    lines.push(`        without it: ${visible(capability.cost)}`);
-    if (capability.mend !== null) lines.push(`        mend it:    ${visible(capability.mend)}`);
-  }
-  return `${lines.join('\n')}\n`;
-}
