@@ -53,18 +53,18 @@ export class Outcome {
   entry(session: string, attempt: string): EntryDraft {
     const unsent = this.#bytesOut === null || isUnsent(this.#code);
     return outcomeEntry(session, attempt, {
-      code: this.#code,
-      status: this.#answer?.status ?? null,
+      address: this.#answer?.address ?? null,
       bytesIn: this.#bytesIn,
       bytesOut: unsent ? 0 : (this.#bytesOut ?? 0),
+      code: this.#code,
+      credentials: this.#credentials,
       digest: this.#relayed?.digest ?? null,
       // The server may have acted on a request whose answer nobody saw: shown, never retried by us.
       doubt: !unsent && this.#answer === null,
-      address: this.#answer?.address ?? null,
-      credentials: this.#credentials,
-      scrubbed: this.#relayed?.scrubbed ?? [],
-      totalMs: this.#elapsed(),
       firstByteMs: this.#firstByteMs,
+      scrubbed: this.#relayed?.scrubbed ?? [],
+      status: this.#answer?.status ?? null,
+      totalMs: this.#elapsed(),
     });
   }
 

@@ -52,12 +52,11 @@ export function isId<K extends IdKind>(kind: K, text: string): text is IdOf[K] {
 
 /** 128 bits as 26 characters, most significant first; the first carries three bits. */
 function crockford(bytes: Uint8Array): string {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   let text = '';
-  for (let i = 0; i < 26; i++) {
-    text = (alphabet[Number(value & 31n)] ?? '') + text;
-    value >>= 5n;
+  for (let bit = -2; bit < 128; bit += 5) {
+    const at = bit >> 3;
+    const pair = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+    text += alphabet[(pair >> (11 - (bit & 7))) & 31];
   }
   return text;
 }

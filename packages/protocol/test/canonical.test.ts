@@ -66,6 +66,25 @@ describe('canonical JSON', () => {
     expect(canonicalize({ é: 1, 'e\u0301': 2 })).toBe('{"e\u0301":2,"é":1}');
   });
 
+  // Names that look like indices stand in numeric order in an object, whatever order they were written in.
+  it.each<RecordValue>([
+    { '9': 1, '10': 2 },
+    { a: 1, b: [{ '9': 1, '10': 2 }], '\uffff': 1, '\ud83d\ude00': 2 },
+    { b: 1, a: sealRecord({ d: 1, c: 2 }) },
+  ])('writes what is in order already as what is not (%#)', (value) => {
+    const sorted = (part: RecordValue): string =>
+      typeof part !== 'object' || part === null
+        ? JSON.stringify(part)
+        : Array.isArray(part)
+          ? `[${part.map(sorted).join(',')}]`
+          : `{${Object.entries(part)
+              .sort(([a], [b]) => (a < b ? -1 : 1))
+              .map(([name, member]) => `${JSON.stringify(name)}:${sorted(member as RecordValue)}`)
+              .join(',')}}`;
+    expect(canonicalize(value)).toBe(sorted(value));
+    expect(canonicalize(JSON.parse(sorted(value)) as RecordValue)).toBe(sorted(value));
+  });
+
   it.each<[string, unknown]>([
     ['a float', 0.5],
     ['minus zero', -0],

@@ -22,22 +22,22 @@ export interface HttpRequest {
 /** Content only: the same bytes tried again give the same intent, and so the same hash. Nobody can change it any more. */
 export function toIntent(session: SessionPolicy, request: HttpRequest): Intent & { readonly args: HttpRequestArgs } {
   return sealRecord({
-    v: 'intent/1',
-    tenant: session.tenant,
-    session: session.session,
-    agent: session.agent,
-    chain: session.chain,
-    salt: session.salt,
     action: request.action ?? 'http.request',
-    resource: request.endpoint.origin,
+    agent: session.agent,
     args: {
+      headers: request.headers,
       method: request.method,
       path: request.target.path,
-      search: request.target.search,
       query: request.target.query,
-      headers: request.headers,
+      search: request.target.search,
     },
+    chain: session.chain,
     payload: request.payload,
+    resource: request.endpoint.origin,
+    salt: session.salt,
+    session: session.session,
+    tenant: session.tenant,
+    v: 'intent/1',
   });
 }
 

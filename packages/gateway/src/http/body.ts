@@ -54,6 +54,7 @@ function collect(request: Readable, limits: GatewayLimits, holding: Holding): Pr
       clearTimeout(idle);
       clearTimeout(total);
       request.off('data', onData);
+      request.off('close', onClose);
       // What still comes is not read: the connection closes with the refusal.
       if (!Buffer.isBuffer(result)) request.pause();
       resolve(result);
@@ -75,19 +76,15 @@ function collect(request: Readable, limits: GatewayLimits, holding: Holding): Pr
       clearTimeout(idle);
       idle = setTimeout(late, limits.bodyIdleMs);
     };
-    if (request.destroyed && !request.readableEnded) {
-      clearTimeout(idle);
-      clearTimeout(total);
-      reject(new GatewayError('client-gone', 'the client went away before its body was read'));
-      return;
-    }
-    request.on('data', onData);
-    request.on('end', () => finish(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
-    request.on('close', () => {
+    const onClose = (): void => {
       clearTimeout(idle);
       clearTimeout(total);
       reject(new GatewayError('client-gone', 'the client went away while its body was read'));
-    });
+    };
+    if (request.destroyed && !request.readableEnded) return onClose();
+    request.on('data', onData);
+    request.on('end', () => finish(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    request.on('close', onClose);
     request.on('error', () => request.destroy());
   });
 }

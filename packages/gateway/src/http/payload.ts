@@ -9,9 +9,9 @@ import type { Body } from './body.ts';
  * A body that calls itself JSON and has no single reading is refused.
  */
 export function readPayload(body: Body): Payload | Refusal {
-  if (body.bytes === null || body.bytes.length === 0) return { sha256: body.sha256, bytes: 0, kind: 'none' };
+  if (body.bytes === null || body.bytes.length === 0) return { bytes: 0, kind: 'none', sha256: body.sha256 };
   const kind = readKind(body);
-  return typeof kind === 'string' ? { sha256: body.sha256, bytes: body.bytes.length, kind } : kind;
+  return typeof kind === 'string' ? { bytes: body.bytes.length, kind, sha256: body.sha256 } : kind;
 }
 
 function readKind(body: Body): PayloadKind | Refusal {

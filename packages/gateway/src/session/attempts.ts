@@ -26,14 +26,14 @@ export class Attempts {
   take(id: string, intent: string, at: string, channel: string): NumberedAttempt {
     const { seq, digest } = this.#last;
     const attempt = sealRecord<Attempt>({
-      v: 'attempt/1',
+      at,
+      cause: null,
+      channel,
       id,
       intent,
-      seq: seq + 1,
       prev: digest,
-      at,
-      channel,
-      cause: null,
+      seq: seq + 1,
+      v: 'attempt/1',
     });
     const numbered = { attempt, digest: digestRecord('attempt', attempt as unknown as RecordValue) };
     this.#last = { seq: attempt.seq, digest: numbered.digest };

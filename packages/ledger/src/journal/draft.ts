@@ -41,17 +41,17 @@ export function prepareDrafts(drafts: readonly EntryDraft[], context: DraftConte
     const body = draft.body === undefined ? null : prepareBody(draft.body);
     wseq += 1;
     const entry: Entry = {
+      at: context.at,
+      data: draft.data,
+      prev: leaf,
+      seal: body?.seal ?? null,
+      seq: nextSeq(draft, seqs, context.state),
+      session: draft.session,
+      tenant: context.tenant,
+      type: draft.type,
       v: 'entry/1',
       writer: context.writer,
       wseq,
-      prev: leaf,
-      tenant: context.tenant,
-      session: draft.session,
-      seq: nextSeq(draft, seqs, context.state),
-      at: context.at,
-      type: draft.type,
-      data: draft.data,
-      seal: body?.seal ?? null,
     };
     const bytes = encodeEntry(entry);
     if (bytes.length > limits.entryBytesMax) {
@@ -82,5 +82,5 @@ function prepareBody(body: Uint8Array | string): PreparedBody {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
   if (bytes.length > limits.bodyBytesMax) throw ledgerError('ledger-too-large', `a body of ${bytes.length} bytes`);
   const hash = hashBody(bytes);
-  return { seal: { digest: toLeafText(hash), bytes: bytes.length, key: 'none' }, hash, bytes };
+  return { seal: { bytes: bytes.length, digest: toLeafText(hash), key: 'none' }, hash, bytes };
 }

@@ -93,19 +93,19 @@ interface Result {
 function recordOf(judged: Case, result: Result): DecisionRecord {
   const { generation, revision, digest, engine } = judged.snapshot;
   return sealRecord({
-    v: 'decision/1',
-    attempt: judged.attempt,
-    intent: judged.intentDigest,
-    facts: judged.factsDigest,
-    entities: judged.entitiesDigest,
-    policy: { generation, revision, digest, engine: engine.digest },
-    outcome: result.outcome,
-    rung: result.rung ?? null,
-    code: result.code,
-    reasons: [...new Set(result.reasons)].sort(),
-    obligations: [...(result.obligations ?? [])],
     approvals: [],
+    attempt: judged.attempt,
+    code: result.code,
+    entities: judged.entitiesDigest,
+    facts: judged.factsDigest,
+    intent: judged.intentDigest,
     next: [...(result.next ?? [])].sort(),
+    obligations: [...(result.obligations ?? [])],
+    outcome: result.outcome,
+    policy: { digest, engine: engine.digest, generation, revision },
+    reasons: [...new Set(result.reasons)].sort(),
+    rung: result.rung ?? null,
+    v: 'decision/1',
   });
 }
 

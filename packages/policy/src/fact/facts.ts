@@ -39,15 +39,15 @@ export interface FactsInput
  * The rules that read them (R1–R8) are off; the format is final.
  */
 export const constantFlow: Flow = {
-  argInteg: 0,
   argConf: 2,
-  ctxInteg: 0,
-  ctxConf: 2,
-  destInteg: 3,
+  argInteg: 0,
   clearance: 2,
-  readersOk: false,
-  linksOk: false,
+  ctxConf: 2,
+  ctxInteg: 0,
+  destInteg: 3,
   leakOk: false,
+  linksOk: false,
+  readersOk: false,
 };
 
 /** @throws CordonError `not-canonical` for a text with half a surrogate pair, which no adapter lets through */
@@ -61,27 +61,27 @@ export function digestFacts(facts: Facts): Digest {
 
 export function createFacts(intent: Intent, given: FactsInput): Facts {
   return {
-    v: 'facts/1',
-    attempt: given.attempt,
-    intent: hashIntent(intent),
+    anomaly: given.anomaly ?? 0,
+    args: given.args ?? {},
     at: given.at,
-    freshUntil: given.freshUntil,
-    effect: given.effect ?? defaultEffect(intent),
-    undoable: given.undoable ?? false,
-    live: given.live,
+    attempt: given.attempt,
+    attested: given.attested ?? 0,
+    boundary: given.boundary ?? 1,
+    breaker: given.breaker ?? 0,
+    checks: given.checks ?? [],
     covered: given.covered ?? true,
+    depth: given.depth ?? 0,
+    effect: given.effect ?? defaultEffect(intent),
+    flow: given.flow ?? constantFlow,
+    freshUntil: given.freshUntil,
+    intent: hashIntent(intent),
+    live: given.live,
+    minuteOfWeek: minuteOfWeek(given.at),
+    nums: given.nums ?? {},
     pinned: given.pinned ?? true,
     quotaOk: given.quotaOk ?? true,
-    breaker: given.breaker ?? 0,
-    anomaly: given.anomaly ?? 0,
-    minuteOfWeek: minuteOfWeek(given.at),
-    boundary: given.boundary ?? 1,
-    attested: given.attested ?? 0,
-    depth: given.depth ?? 0,
-    checks: given.checks ?? [],
-    args: given.args ?? {},
-    nums: given.nums ?? {},
-    flow: given.flow ?? constantFlow,
+    undoable: given.undoable ?? false,
+    v: 'facts/1',
   };
 }
 
