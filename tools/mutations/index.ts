@@ -1,6 +1,7 @@
 import { captureMutations } from './capture.ts';
 import { egressMutations } from './egress.ts';
 import { gatewayMutations } from './gateway.ts';
+import { http2Mutations } from './http2.ts';
 import type { Mutation } from './mutation.ts';
 import { policyMutations } from './policy.ts';
 import { sandboxMutations } from './sandbox.ts';
@@ -14,6 +15,7 @@ export const mutations: readonly Mutation[] = [
   ...policyMutations,
   ...secretsMutations,
   ...sandboxMutations,
+  ...http2Mutations,
   ...websocketMutations,
 ];
 

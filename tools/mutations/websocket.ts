@@ -3,6 +3,7 @@ import { type Mutation, mutationsOf } from './mutation.ts';
 const src = (name: string): string => `packages/gateway/src/${name}.ts`;
 const hostile = ['packages/gateway/test/websocket-hostile.test.ts'];
 const socket = ['packages/gateway/test/websocket.test.ts'];
+const bounds = ['packages/gateway/test/websocket-limits.test.ts'];
 const tunnel = ['packages/gateway/test/tunnel.test.ts'];
 const grants = ['packages/policy/test/grant-tunnel.test.ts'];
 
@@ -38,7 +39,21 @@ export const websocketMutations: readonly Mutation[] = [
     ['packages/gateway/test/websocket-memory.test.ts'],
     [['answers to pings pile up', ' && !this.#socket.writableNeedDrain', '']],
   ),
+  ...mutationsOf(src('websocket/peer'), bounds, [
+    ['pieces without number', 'maxBufferedChunks: limits.websocketChunksMax,', 'maxBufferedChunks: 0,'],
+    [
+      "half a message is nobody's memory",
+      'if (!this.#settleHeld()) {',
+      'if (!this.#settleHeld() && this.#heldBytes < 0) {',
+    ],
+    [
+      'who does not close stays',
+      'const timer = setTimeout(() => this.#socket.destroy(), this.#limits.websocketCloseMs);',
+      'const timer = setTimeout(() => undefined, 1);',
+    ],
+  ]),
   ...mutationsOf(src('websocket/bridge'), socket, [
+    ['messages are not counted', 'session.traffic[direction] += bytes;', ''],
     [
       'answers are not searched',
       "direction === 'in' && scrubber !== null ? searched(received, scrubber) : received",
@@ -69,6 +84,9 @@ export const websocketMutations: readonly Mutation[] = [
     ['any name in the ClientHello', 'if (named === target.host) return null;', 'return null;'],
     ['Encrypted ClientHello', 'if (hello.ech) {', 'if (hello.ech && target.port < 0) {'],
     ['opaque everywhere', 'if (!mayTunnel(serving.road, session, resource)) return false;', ''],
+  ]),
+  ...mutationsOf(src('tunnel/serve'), tunnel, [
+    ['bytes are not counted', 'session.traffic[way] += bytes;', 'void bytes;'],
   ]),
   ...mutationsOf(src('tunnel/pipe'), tunnel, [
     ['bytes without end', 'if (bytesOut + bytesIn + chunk.length > options.bytesMax)', 'if (bytesOut < 0)'],

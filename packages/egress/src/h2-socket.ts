@@ -11,25 +11,31 @@ export class MeteredSocket extends Duplex {
   readonly #meter: FrameMeter;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #read: (abuse: FrameAbuse | null) => void;
+  readonly #over: (tell: () => void) => void;
   #ended = false;
 
-  /** `read` is told after every chunk; a chunk that went too far is not passed on, and nothing after it. */
+  /**
+   * `read` is told after every chunk; a chunk that went too far is not passed on, and nothing after it. `over`: the peer
+   * will say no more; `tell` lets the session know, which then gives up all of its streams.
+   */
   constructor(
     inner: Duplex,
     meter: FrameMeter,
     clock: Pick<Clock, 'monotonic'>,
     read: (abuse: FrameAbuse | null) => void,
+    over: (tell: () => void) => void = (tell) => tell(),
   ) {
     super({ allowHalfOpen: true, decodeStrings: true });
     this.#inner = inner;
     this.#meter = meter;
     this.#clock = clock;
     this.#read = read;
+    this.#over = over;
     inner.on('data', (chunk: Buffer) => this.#take(chunk));
     inner.on('end', () => this.#end());
     // A connection that breaks is no protocol error; the session learns from the end that it is over.
-    inner.on('error', () => this.destroy());
-    inner.on('close', () => this.destroy());
+    inner.on('error', () => inner.destroy());
+    inner.on('close', () => this.#over(() => this.destroy()));
   }
 
   #take(chunk: Buffer): void {
@@ -43,7 +49,7 @@ export class MeteredSocket extends Duplex {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.push(null);
+    this.#over(() => this.push(null));
   }
 
   override _read(): void {

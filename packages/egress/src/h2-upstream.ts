@@ -14,7 +14,8 @@ export class H2Upstream {
   readonly #socket: TLSSocket;
   readonly #meter: FrameMeter;
   readonly #host: string;
-  #open = 0;
+  readonly #streams = new Set<ClientHttp2Stream>();
+  #over: (() => void) | null = null;
   #served = 0;
   #retired = false;
   #idle: NodeJS.Timeout | undefined;
@@ -35,7 +36,13 @@ export class H2Upstream {
       'server',
       clock.monotonic(),
     );
-    const metered = new MeteredSocket(socket, this.#meter, clock, (abuse) => this.#onRead(abuse));
+    const metered = new MeteredSocket(
+      socket,
+      this.#meter,
+      clock,
+      (abuse) => this.#onRead(abuse),
+      (tell) => this.#onOver(tell),
+    );
     this.#session = connect(pin.origin, {
       createConnection: () => metered,
       maxReservedRemoteStreams: 0,
@@ -73,7 +80,7 @@ export class H2Upstream {
   request(fields: readonly string[], body: Buffer | null): ClientHttp2Stream {
     clearTimeout(this.#idle);
     const stream = this.#session.request(fields, { endStream: body === null });
-    this.#open += 1;
+    this.#streams.add(stream);
     this.#served += 1;
     // The head, every interim one, and trailers.
     this.#meter.accepted(limits.interimAnswersMax + 4);
@@ -81,8 +88,9 @@ export class H2Upstream {
     if (stream.pending) stream.once('ready', follow);
     else follow();
     stream.once('close', () => {
-      this.#open -= 1;
+      this.#streams.delete(stream);
       this.#meter.forget(stream.id ?? 0);
+      if (this.#over !== null && this.#streams.size === 0) this.#over();
       this.#watchIdle();
     });
     if (body !== null) {
@@ -117,8 +125,21 @@ export class H2Upstream {
 
   #watchIdle(): void {
     clearTimeout(this.#idle);
-    if (this.#open > 0 || this.#session.destroyed) return;
+    if (this.#streams.size > 0 || this.#session.destroyed) return;
     this.#idle = setTimeout(() => this.destroy(), limits.keepAliveIdleMs);
+  }
+
+  /**
+   * The server has closed. Node would throw away with the connection what was not read yet of answers that are whole;
+   * those are read to their end first.
+   */
+  #onOver(tell: () => void): void {
+    this.#retired = true;
+    this.#over = tell;
+    for (const stream of this.#streams) {
+      if (!this.finished(stream)) stream.destroy();
+    }
+    if (this.#streams.size === 0) tell();
   }
 
   #onRead(abuse: FrameAbuse | null): void {

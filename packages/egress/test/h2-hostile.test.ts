@@ -92,6 +92,19 @@ describe('answers of a hostile HTTP/2 server', () => {
     expect(await read(answer.body)).toBe('ok');
   });
 
+  test('a connection that ends behind whole answers takes nothing away from them, however late they are read', async () => {
+    const { server, port } = await serving((_stream, socket, nth) => {
+      if (nth === 2) socket.end(Buffer.concat([answerOf(1, 'x'.repeat(16_000)), answerOf(3)]));
+      return null;
+    });
+    const out = upstreams();
+    const [one, two] = await Promise.all([out.exchange(get(pinTo(port)), live), out.exchange(get(pinTo(port)), live)]);
+    await expect.poll(() => server.closed).toBe(1);
+    expect(await read(two.body)).toBe('ok');
+    expect(await read(one.body)).toBe('x'.repeat(16_000));
+    expect(server.connections).toBe(1);
+  });
+
   test('trailers go nowhere', async () => {
     const { port } = await serving((stream) =>
       Buffer.concat([

@@ -36,6 +36,8 @@ export class FrameServer {
   /** Streams that were opened, over all connections. */
   readonly streams: number[] = [];
   connections = 0;
+  /** Of them, those that are over on both sides. */
+  closed = 0;
   readonly #open = new Set<TLSSocket>();
 
   constructor(answer: (stream: number, socket: TLSSocket, nth: number) => Buffer | null) {
@@ -43,7 +45,10 @@ export class FrameServer {
       this.connections += 1;
       this.#open.add(socket);
       socket.on('error', () => undefined);
-      socket.on('close', () => this.#open.delete(socket));
+      socket.on('close', () => {
+        this.closed += 1;
+        this.#open.delete(socket);
+      });
       let bytes = Buffer.alloc(0);
       let skip = h2.preface.length;
       socket.write(h2.settings());

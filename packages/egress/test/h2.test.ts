@@ -9,13 +9,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import { systemClock } from '@cordon/protocol';
 import { TestCa } from '@cordon/testkit';
 import { h2 } from '@cordon/testkit/hostile';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { type UpstreamAnswer, Upstreams } from '../src/index.ts';
+import { limits } from '../src/limits.ts';
 import { ca, FrameServer, get, leaf, pinTo } from './h2-rig.ts';
 
 const live = new AbortController().signal;
 const open: Array<() => void> = [];
 afterEach(() => {
+  vi.useRealTimers();
   for (const close of open.splice(0)) close();
 });
 
@@ -218,6 +220,59 @@ test('an agent that gives up takes its own request back, and no other', async ()
   expect(await textOf(out.exchange(get(pinTo(port)), live))).toBe('two');
   await expect.poll(() => codes).toEqual([h2.errorCode.cancel]);
   expect(sessions).toHaveLength(1);
+});
+
+test('an agent that gives up in the middle of an answer takes it back', async () => {
+  const codes: number[] = [];
+  const { port } = await serve((stream) => {
+    stream.on('close', () => codes.push(stream.rstCode ?? 0));
+    stream.respond({ ':status': 200 });
+    stream.write('first');
+  });
+  const { body } = await upstreams().exchange(get(pinTo(port)), live);
+  await new Promise((resolve) => body.once('data', resolve));
+  body.destroy();
+  await expect.poll(() => codes).toEqual([h2.errorCode.cancel]);
+});
+
+test('a server is told how much it may send, and that it may not push', async () => {
+  const { port, sessions } = await serve(ok);
+  await textOf(upstreams().exchange(get(pinTo(port)), live));
+  expect(sessions[0]?.remoteSettings).toMatchObject({
+    enablePush: false,
+    initialWindowSize: limits.h2StreamWindowBytes,
+    maxHeaderListSize: limits.answerHeaderBytesMax,
+  });
+});
+
+test('a connection to addresses that are no longer the answer ends with its last request', async () => {
+  const { port, sessions } = await serve((stream) => {
+    stream.respond({ ':status': 200 });
+    stream.write('first');
+    stream.on('data', () => undefined);
+    setImmediate(() => stream.end('last'));
+  });
+  const out = upstreams();
+  const before = await out.exchange(get(pinTo(port)), live);
+  const closed = new Promise((resolve) => sessions[0]?.once('close', resolve));
+  const now = pinTo(port, { addresses: ['127.0.0.1', '127.0.0.2'] });
+  expect(await textOf(out.exchange(get(now), live))).toBe('firstlast');
+  expect(await read(before.body)).toBe('firstlast');
+  await closed;
+  expect(sessions).toHaveLength(2);
+});
+
+test('a connection that nobody uses is closed', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const { port, sessions } = await serve(ok);
+  await textOf(upstreams().exchange(get(pinTo(port)), live));
+  const closed = new Promise((resolve) => sessions[0]?.once('close', resolve));
+  // It counts as unused once its last stream has closed, which is a turn behind the end of the answer.
+  await expect.poll(() => vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(limits.keepAliveIdleMs - 1);
+  expect(sessions[0]?.destroyed).toBe(false);
+  vi.advanceTimersByTime(1);
+  await closed;
 });
 
 test('a slow reader holds the server back', async () => {
