@@ -140,7 +140,7 @@ class JournalWriter implements Journal {
       }
       if (this.#output.bytes + this.#pendingBytes >= this.#segmentBytes) this.#rotate();
       const recorded = this.#enqueue(drafts, tier);
-      if (this.#writing.length === 0) queueMicrotask(() => this.#write());
+      if (this.#writing.length === 0) setImmediate(() => this.#write());
       this.#writing.push({ recorded, tier, resolve, reject });
       this.#queued += recorded.length;
     });
@@ -196,7 +196,7 @@ class JournalWriter implements Journal {
     });
   }
 
-  /** One write for everything that was appended in this tick. */
+  /** One write for everything that was appended in this turn of the event loop. */
   #write(): void {
     const frames = this.#frames;
     if (frames.length === 0 || this.#failure !== null) return;
