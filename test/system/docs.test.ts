@@ -26,7 +26,9 @@ describe('the examples of the documents', () => {
 
   it('docs/guides/policy.md: cordon.yaml, its tests and the Cedar rule hold', async () => {
     const guide = document('docs/guides/policy.md');
-    const [config = '', tests = ''] = blocks(guide, 'yaml');
+    const yaml = blocks(guide, 'yaml');
+    const config = yaml.find((block) => block.startsWith('version: 1')) ?? '';
+    const tests = yaml.find((block) => block.includes('cordon.tests.yaml')) ?? '';
     const [cedar = ''] = blocks(guide, 'cedar');
     for (const [name, text] of [
       ['cordon.yaml', config],

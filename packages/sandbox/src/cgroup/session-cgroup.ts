@@ -5,6 +5,7 @@ import { type Clock, CordonError, type Resources, type SessionStats, type Teardo
 import type { SessionNames } from '../driver.ts';
 import type { SandboxErrorCode } from '../error.ts';
 import { driverLimits as limits } from '../limits.ts';
+import { HeldFile } from './held-file.ts';
 import type { Hierarchy } from './hierarchy.ts';
 
 const root = 'cordon.run';
@@ -17,11 +18,22 @@ const periodUs = 100_000;
 export class SessionCgroup {
   readonly #hierarchy: Hierarchy;
   readonly #names: SessionNames;
+  readonly #kill: HeldFile;
+  readonly #freeze: HeldFile;
+  readonly #events: HeldFile;
+  /** Null where no hierarchy limits the processor. */
+  readonly #quotaFile: HeldFile | null;
   #quota: string | null = null;
 
   constructor(hierarchy: Hierarchy, names: SessionNames) {
     this.#hierarchy = hierarchy;
     this.#names = names;
+    this.#kill = new HeldFile(path.join(this.unified, 'cgroup.kill'), 'write');
+    this.#freeze = new HeldFile(path.join(this.unified, 'cgroup.freeze'), 'write');
+    this.#events = new HeldFile(path.join(this.unified, 'cgroup.events'), 'read');
+    const cpu = this.#controllerFolder('cpu');
+    const quota = hierarchy.legacy.has('cpu') ? 'cpu.cfs_quota_us' : 'cpu.max';
+    this.#quotaFile = cpu === null ? null : new HeldFile(path.join(cpu, quota), 'write');
   }
 
   get unified(): string {
@@ -44,7 +56,9 @@ export class SessionCgroup {
       for (const base of this.#bases()) mkdirSync(this.#folder(base), { recursive: true });
       this.#enableControllers();
       this.#limit(resources);
+      for (const file of this.#held()) file.hold();
     } catch (cause) {
+      this.#release();
       for (const base of this.#bases()) this.#removeEmpty(base);
       throw new CordonError<SandboxErrorCode>('layer-missing', `cgroups: ${String((cause as Error).message)}`, {
         cause,
@@ -56,13 +70,13 @@ export class SessionCgroup {
 
   /** Everything inside, at once; also what is frozen. */
   kill(): void {
-    this.#write('cgroup.kill', '1');
+    this.#kill.write('1');
     // A CPU quota delays dying (46 spinning processes at 1 % of a core: 695 ms instead of 3).
     this.#lift();
   }
 
   freeze(on: boolean): void {
-    this.#write('cgroup.freeze', on ? '1' : '0');
+    this.#freeze.write(on ? '1' : '0');
     if (on) this.#lift();
     else this.#restore();
   }
@@ -78,9 +92,16 @@ export class SessionCgroup {
     return true;
   }
 
-  /** Processes inside, ours included. */
+  /** Processes inside, ours included. Who can open nothing more to count them knows only whether there are any. */
   processes(): number {
-    return count(this.#folders(this.unified));
+    if (this.#event('populated') === '0') return 0;
+    try {
+      return count(this.#folders(this.unified));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EMFILE' || code === 'ENFILE') return 1;
+      throw error;
+    }
   }
 
   stats(): SessionStats {
@@ -95,6 +116,7 @@ export class SessionCgroup {
 
   /** Also the agent's and the tenant's folders, once they are empty; another session may still be in them. */
   async remove(): Promise<TeardownItem[]> {
+    this.#release();
     const items: TeardownItem[] = [];
     for (const base of this.#bases()) items.push(await this.#removeBelow(base));
     return items;
@@ -127,6 +149,14 @@ export class SessionCgroup {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return;
       }
     }
+  }
+
+  #held(): HeldFile[] {
+    return [this.#kill, this.#freeze, this.#events, ...(this.#quotaFile === null ? [] : [this.#quotaFile])];
+  }
+
+  #release(): void {
+    for (const file of this.#held()) file.release();
   }
 
   #bases(): string[] {
@@ -179,19 +209,16 @@ export class SessionCgroup {
       : { 'memory.swap.max': '0', 'memory.oom.group': '1' };
     this.#setIfThere('memory', swap);
     this.#quota = this.#hierarchy.legacy.has('cpu') ? String(quota) : `${quota} ${periodUs}`;
-    this.#restore();
+    if (this.#restore() === false) throw new Error('this kernel has no quota of processor time');
   }
 
-  #restore(): void {
-    if (this.#quota !== null) this.#set('cpu', { [this.#quotaFile()]: this.#quota });
+  /** False: there is no such file. */
+  #restore(): boolean | undefined {
+    return this.#quota === null ? undefined : this.#quotaFile?.write(this.#quota);
   }
 
   #lift(): void {
-    this.#setIfThere('cpu', { [this.#quotaFile()]: this.#hierarchy.legacy.has('cpu') ? '-1' : `max ${periodUs}` });
-  }
-
-  #quotaFile(): string {
-    return this.#hierarchy.legacy.has('cpu') ? 'cpu.cfs_quota_us' : 'cpu.max';
+    this.#quotaFile?.write(this.#hierarchy.legacy.has('cpu') ? '-1' : `max ${periodUs}`);
   }
 
   #controllerFolder(controller: string): string | null {
@@ -220,17 +247,8 @@ export class SessionCgroup {
     return files.map((file) => readIf(path.join(folder, file))).find((text) => text !== null) ?? null;
   }
 
-  #write(file: string, value: string): void {
-    try {
-      writeFileSync(path.join(this.unified, file), value);
-    } catch (error) {
-      // The cgroup is gone: nothing is left to stop.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
-
   #event(name: string): string {
-    const text = readIf(path.join(this.unified, 'cgroup.events'));
+    const text = this.#events.read();
     // Gone means that nobody is inside; frozen is then neither true nor to be waited for.
     if (text === null) return name === 'populated' ? '0' : '1';
     return new RegExp(`^${name} ([01])$`, 'm').exec(text)?.[1] ?? '';

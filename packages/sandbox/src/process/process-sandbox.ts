@@ -133,8 +133,12 @@ export class ProcessSandbox implements Sandbox {
   kill(): Promise<StopReport> {
     this.#killed = true;
     return this.#stop(async () => {
-      this.#cgroup?.kill();
-      this.#launch.kill();
+      // The guard holds the same switch: one that fails must not keep the other from being thrown.
+      try {
+        this.#cgroup?.kill();
+      } finally {
+        this.#launch.kill();
+      }
       return this.#cgroup === null ? this.#guardGone() : this.#cgroup.settled('populated', '0', this.#clock);
     });
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -92,6 +92,22 @@ describe('kill', () => {
     expect(pidsOf(sandbox.report.uid)).toEqual([]);
   });
 
+  it('freezes, thaws and kills in a process that can open nothing more', async () => {
+    await using started = await start({ command: ['/bin/bash', '-c', bomb], resources: { pidsMax: 1000 } });
+    const { sandbox } = started;
+    const up = said(sandbox.main.stdout, 'up');
+    await sandbox.open();
+    await up;
+    const stops = await withoutDescriptors(async () => [
+      await sandbox.freeze(),
+      await sandbox.thaw(),
+      await sandbox.kill(),
+    ]);
+    expect(stops).toMatchObject([{ confirmed: true }, { confirmed: true }, { confirmed: true, processesLeft: 0 }]);
+    await sandbox.ended;
+    expect(pidsOf(sandbox.report.uid)).toEqual([]);
+  });
+
   it('ends the sandbox at its barrier', async () => {
     await using started = await start({ command: ['true'] });
     expect(await started.sandbox.kill()).toMatchObject({ confirmed: true });
@@ -99,6 +115,24 @@ describe('kill', () => {
     await expect(started.sandbox.open()).rejects.toMatchObject({ code: 'sandbox-ended' });
   });
 });
+
+/** This test process itself may open nothing more meanwhile. */
+async function withoutDescriptors<Value>(act: () => Promise<Value>): Promise<Value> {
+  const pid = String(process.pid);
+  const limit = (value: string): Buffer => execFileSync('prlimit', ['--pid', pid, `--nofile=${value}:`]);
+  const before = execFileSync('prlimit', ['--pid', pid, '--nofile', '--output', 'SOFT', '--noheadings']);
+  limit(String(Math.max(...readdirSync('/proc/self/fd').map(Number)) + 20));
+  const taken: number[] = [];
+  try {
+    expect(() => {
+      for (;;) taken.push(openSync('/dev/null', 'r'));
+    }).toThrow('EMFILE');
+    return await act();
+  } finally {
+    for (const fd of taken) closeSync(fd);
+    limit(before.toString().trim());
+  }
+}
 
 describe('freeze', () => {
   it('stops a counter, and thaw lets it go on', async () => {
