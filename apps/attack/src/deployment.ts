@@ -82,9 +82,9 @@ export class Deployment implements AsyncDisposable {
   }
 
   /** The same on a pseudo-terminal of its own, by the program `script`. */
-  onTerminal(args: readonly string[]): Promise<Ended> {
+  onTerminal(args: readonly string[], redirection = ''): Promise<Ended> {
     const words = [process.execPath, program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
-    return this.#spawn(['script', '-qec', words.join(' '), '/dev/null']);
+    return this.#spawn(['script', '-qec', `${words.join(' ')} ${redirection}`, '/dev/null']);
   }
 
   #spawn([file = '', ...args]: readonly string[]): Promise<Ended> {

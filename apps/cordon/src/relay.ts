@@ -46,7 +46,8 @@ export async function relay(first: Attachment, at: Surroundings, options: RelayO
   at.stdin.on('data', onData).on('end', onEnd);
   at.stdout.on('resize', onResize);
   let offset = 0;
-  const filter = options.terminal ? new TerminalFilter() : null;
+  // By where it goes, not by how it came: input from a pipe leaves the output on the operator's terminal.
+  const filters = { stdout: filterFor(at.stdout), stderr: filterFor(at.stderr) };
   try {
     for (let tries = 0; ; ) {
       try {
@@ -59,8 +60,8 @@ export async function relay(first: Attachment, at: Surroundings, options: RelayO
             continue;
           }
           offset += output.bytes.length;
-          const bytes = filter === null ? output.bytes : filter.push(output.bytes);
-          await write(output.type === 'stdout' ? at.stdout : at.stderr, bytes);
+          const bytes = filters[output.type]?.push(output.bytes) ?? output.bytes;
+          await write(at[output.type], bytes);
         }
       } catch (error) {
         if (options.again === null || !isCordonError(error) || error.code !== 'stream-lost' || tries >= reattachTries)
@@ -79,6 +80,10 @@ export async function relay(first: Attachment, at: Surroundings, options: RelayO
     for (const { name, listener } of signals) process.off(name, listener);
     attachment.detach();
   }
+}
+
+function filterFor(stream: NodeJS.WriteStream): TerminalFilter | null {
+  return stream.isTTY === true ? new TerminalFilter() : null;
 }
 
 /** The daemon may be away for a moment; the session and its output are the supervisor's and still there. */

@@ -29,12 +29,20 @@ export const outputCases: readonly EscapeCase[] = [
     needsProgram: 'script',
     attack: () => 'echo tried',
     judge: async (field) => {
-      const hostile = String.raw`printf "seen\033]52;c;c3RvbGVu\007\033]0;title\007\033]8;;http://evil.example\007\033[6n\n"`;
+      const hostile = String.raw`printf "seen\033]52;c;c3RvbGVu\007\033(\033]0;title\007\302\2358;;http://evil.example\007\033[6n\n"`;
       const weaker = field.missing.includes('cgroups') ? ['--allow-weaker', 'cgroups'] : [];
-      const shown = await field.deployment.onTerminal(['run', '--quiet', ...weaker, '--', '/bin/sh', '-c', hostile]);
-      if (!shown.stdout.includes('seen')) throw unclear(`nothing was shown: ${shown.stdout}${shown.stderr}`);
-      for (const sequence of ['\u001b]52', '\u001b]0', '\u001b]8', '\u001b[6n'])
-        if (shown.stdout.includes(sequence)) throw escaped(`${JSON.stringify(sequence)} reached the terminal`);
+      const command = ['run', '--quiet', ...weaker, '--', '/bin/sh', '-c'];
+      // With input from elsewhere there is no terminal inside, and the output comes out on the operator's all the same.
+      for (const [script, redirection] of [
+        [hostile, ''],
+        [hostile, '</dev/null'],
+        [`{ ${hostile}; } >&2`, '</dev/null'],
+      ] as const) {
+        const shown = await field.deployment.onTerminal([...command, script], redirection);
+        if (!shown.stdout.includes('seen')) throw unclear(`nothing was shown: ${shown.stdout}${shown.stderr}`);
+        for (const sequence of ['\u001b]', '\u009d', '\u001b[6n'])
+          if (shown.stdout.includes(sequence)) throw escaped(`${JSON.stringify(sequence)} reached the terminal`);
+      }
     },
   },
 ];
