@@ -5,7 +5,16 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { SessionRequest } from '@cordon/protocol';
-import { destinationsOf, type HttpAnswer, type HttpRecord, HttpSink, TcpSink, TestCa, UdpSink } from '@cordon/testkit';
+import {
+  destinationsOf,
+  type HttpAnswer,
+  type HttpRecord,
+  HttpSink,
+  SwitchingSink,
+  TcpSink,
+  TestCa,
+  UdpSink,
+} from '@cordon/testkit';
 import { Deployment } from './deployment.ts';
 import { escaped } from './error.ts';
 import type { Run, SessionOptions, Underway } from './run.ts';
@@ -14,6 +23,9 @@ const probeProgram = path.resolve(import.meta.dirname, '../../../native/probe/bu
 
 /** The host name that the field's policy grants for GET of `/open/**`; everything else is denied. */
 export const grantedHost = 'granted.example';
+
+/** A server of WebSockets; a case that wants one grants it. */
+export const liveHost = 'live.example';
 
 /** A secret that a session's policy may bind; its value must never be seen inside. */
 export const boundSecret = { name: 'field', value: 'sk-field-7d1e93c05b2a4f68' } as const;
@@ -35,6 +47,7 @@ interface Parts {
   readonly tcp6: TcpSink;
   readonly udp: UdpSink;
   readonly granted: HttpSink;
+  readonly live: SwitchingSink;
   readonly sockets: readonly Server[];
 }
 
@@ -50,6 +63,7 @@ export class Field implements AsyncDisposable {
   readonly tcp6: TcpSink;
   readonly udp: UdpSink;
   readonly granted: HttpSink;
+  readonly live: SwitchingSink;
   /** Promised layers that do not work here and that the sessions do without. */
   readonly missing: readonly string[];
   readonly #parts: Parts;
@@ -64,6 +78,7 @@ export class Field implements AsyncDisposable {
     this.tcp6 = parts.tcp6;
     this.udp = parts.udp;
     this.granted = parts.granted;
+    this.live = parts.live;
     this.missing = missing;
     for (const server of parts.sockets) {
       server.on('connection', (connection) => {
@@ -79,12 +94,16 @@ export class Field implements AsyncDisposable {
       tls: ca.issue([grantedHost]),
       answer: answerOf,
     });
+    const live = await SwitchingSink.start(ca.issue([liveHost]));
     const outside = mkdtempSync(path.join(tmpdir(), 'cf-'));
     chmodSync(outside, 0o777); // whoever gets here may write: only the boundary keeps the attack out
-    const deployment = await Deployment.start(destinationsOf({ [grantedHost]: granted.port }, ca), {
-      signal: options.signal,
-      agent: path.join(outside, 'daemon.sock'),
-    });
+    const deployment = await Deployment.start(
+      destinationsOf({ [grantedHost]: granted.port, [liveHost]: live.port }, ca),
+      {
+        signal: options.signal,
+        agent: path.join(outside, 'daemon.sock'),
+      },
+    );
     const secret = `canary-${randomBytes(8).toString('hex')}`;
     writeFileSync(path.join(outside, 'secret'), secret, { mode: 0o644 });
     await deployment.api.setSecret(boundSecret.name, boundSecret.value);
@@ -103,6 +122,7 @@ export class Field implements AsyncDisposable {
       outside,
       secret,
       granted,
+      live,
       sockets,
       victim: spawn('/bin/sleep', ['infinity'], { stdio: 'ignore' }),
       tcp: await TcpSink.start(0, '127.0.0.1'),
@@ -170,7 +190,7 @@ export class Field implements AsyncDisposable {
     const { sockets, victim } = this.#parts;
     victim.kill('SIGKILL');
     await Promise.all(sockets.map((server) => new Promise((resolve) => server.close(resolve))));
-    for (const sink of [this.tcp, this.tcp6, this.udp, this.granted]) await sink[Symbol.asyncDispose]();
+    for (const sink of [this.tcp, this.tcp6, this.udp, this.granted, this.live]) await sink[Symbol.asyncDispose]();
     rmSync(this.outside, { recursive: true, force: true });
     await this.deployment[Symbol.asyncDispose]();
   }

@@ -1,6 +1,7 @@
 export { DnsServer, type Zone } from './canary/dns.ts';
 export { type HttpAnswer, HttpSink, type HttpSinkOptions } from './canary/http.ts';
 export { LineSink } from './canary/line.ts';
+export { SwitchingSink } from './canary/switching.ts';
 export { TcpSink } from './canary/tcp.ts';
 export { UdpSink } from './canary/udp.ts';
 export { WebSocketSink } from './canary/websocket.ts';

@@ -1,6 +1,6 @@
 import type { EscapeCase } from '../case.ts';
 import { escaped, unclear } from '../error.ts';
-import { type Field, grantedHost } from '../field.ts';
+import { type Field, grantedHost, liveHost } from '../field.ts';
 import { heard } from '../heard.ts';
 import { curl, expectStatus, raw } from './egress.ts';
 
@@ -29,6 +29,25 @@ function neverArrived(field: Field, mark: string): void {
 }
 
 const neighbourPort = 8_123;
+
+/** Opens a WebSocket, waits until it is open, and then says something that is no frame. */
+function throughWebSocket(text: string): string {
+  const lines = [
+    ...['GET /open HTTP/1.1', `Host: ${liveHost}`, 'Upgrade: websocket', 'Connection: Upgrade'],
+    ...['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=='],
+  ];
+  const handshake = `${lines.join('\\r\\n')}\\r\\n\\r\\n`;
+  const proxied = `-proxy 127.0.0.1:3128 -connect ${liveHost}:443 -servername ${liveHost}`;
+  return [
+    'mkfifo ws-in; : >ws-out',
+    `timeout 30 openssl s_client -quiet ${proxied} <ws-in >ws-out 2>ws-err & client=$!`,
+    `exec 3>ws-in; printf '${handshake}' >&3`,
+    'tries=0; until grep -q "101 Switching" ws-out || [ $tries -ge 200 ]; do tries=$((tries+1)); sleep 0.1; done',
+    `echo tried; printf '${text}\\r\\n' >&3`,
+    // It ends when the other side does, which is after the bytes were read.
+    'wait $client; exec 3>&-; cat ws-out ws-err',
+  ].join('\n');
+}
 
 /** Requests that mean one thing to us and another to somebody else. */
 export const requestCases: readonly EscapeCase[] = [
@@ -64,11 +83,24 @@ export const requestCases: readonly EscapeCase[] = [
     'authority',
     (mark) => curl(`--http2 -H 'Host: other.example' https://${grantedHost}/open/${mark}`),
   ),
-  marked('a WebSocket as a tunnel', 'policy', [400, 403, 426, 501], 'websocket', (mark) =>
+  marked('a WebSocket where only requests are granted', 'policy', [403], 'websocket', (mark) =>
     curl(
       `--http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' https://${grantedHost}/open/${mark}`,
     ),
   ),
+  {
+    name: 'a granted WebSocket as a tunnel for other bytes',
+    stop: 'frames are read, and written anew',
+    needsProgram: 'openssl',
+    options: { allow: [`wss://${liveHost}/open`] },
+    attack: () => throughWebSocket('SSH-2.0-tunnelled'),
+    judge: ({ live }, { stdout, stderr }) => {
+      if (live.received.includes('tunnelled')) throw escaped('bytes that are no message came through');
+      // Nothing can be said about what was never open.
+      if (live.handshakes === 0 || !stdout.includes('101 Switching Protocols'))
+        throw unclear(`the WebSocket was not opened: ${stdout}${stderr}`);
+    },
+  },
   marked('a redirect to a path that is not granted', 'policy: every hop is decided', [403], '/closed-by-hop', () =>
     curl(`-L 'https://${grantedHost}/open/redirect?to=%2Fclosed-by-hop'`),
   ),
