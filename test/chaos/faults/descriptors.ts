@@ -16,11 +16,17 @@ export const descriptors: Fault = {
     const wrong = await play(campaign, {}, async ({ world, load }) => {
       for (let round = 0; round < campaign.rounds && !campaign.signal.aborted; round++) {
         for (const role of roles) {
-          const lifted = lower(world, role);
-          await new Promise((resolve) => setTimeout(resolve, holdMs));
-          // Without a descriptor the control plane cannot hear anybody; who can be heard must be obeyed.
-          if (role !== 'control') kills.push(await killNow(world, load));
-          lifted();
+          // Nothing new starts meanwhile, so there must be a session left to kill.
+          load.operator.pause();
+          const lift = lower(world, role);
+          try {
+            await new Promise((resolve) => setTimeout(resolve, holdMs));
+            // Without a descriptor the control plane cannot hear anybody; who can be heard must be obeyed.
+            if (role !== 'control') kills.push(await killNow(world, load));
+          } finally {
+            lift();
+            load.operator.resume();
+          }
           await world.recovered();
           await load.goesOn();
         }
@@ -30,7 +36,7 @@ export const descriptors: Fault = {
   },
 };
 
-/** Returns what takes it back, for the process as it is then. */
+/** Returns what takes it back. */
 function lower(world: World, role: (typeof roles)[number]): () => void {
   const pid = world.pidOf(role);
   const open = readdirSync(`/proc/${pid}/fd`).length;

@@ -125,8 +125,11 @@ describe('a session', () => {
     await using host = new TestHost();
     await host.supervisor();
     const control = await host.control();
-    const name = 'd'.repeat(200);
-    const order = host.order(`cd; for i in $(seq 300); do mkdir ${name}; cd ${name}; : > f; done; echo deep`);
+    const nest = `import os
+os.chdir(os.path.expanduser('~'))
+for i in range(300):
+    os.mkdir('d' * 200); os.chdir('d' * 200); open('f', 'w').close()`;
+    const order = host.order(`python3 -c "${nest}" && echo deep`);
     await control.call('start', order);
     const client = await host.attach(order.session);
     expect((await client.exit()).status).toBe(0);
