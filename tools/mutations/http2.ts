@@ -5,6 +5,7 @@ const out = (name: string): string => `packages/egress/src/${name}.ts`;
 const agent = ['packages/gateway/test/http2.test.ts'];
 const connection = ['packages/gateway/test/http2-connection.test.ts'];
 const hostile = ['packages/gateway/test/http2-hostile.test.ts'];
+const replies = ['packages/gateway/test/h2-reply.test.ts'];
 const heads = ['packages/gateway/test/h2-head.test.ts'];
 const frames = ['packages/egress/test/h2-frames.test.ts'];
 const server = ['packages/egress/test/h2.test.ts'];
@@ -78,7 +79,12 @@ export const http2Mutations: readonly Mutation[] = [
       "this.#stream.destroy(new GatewayError('stream-cut', 'the answer was cut'));",
       'this.#stream.end();',
     ],
-    ['a broken answer has finished', 'if (!this.#ended || aborted) return false;', 'if (!this.#ended) return false;'],
+    [
+      'a broken answer has finished',
+      'if (!this.#ended || aborted) return false;',
+      'if (!this.#ended) return false;',
+      replies,
+    ],
     [
       'no backpressure',
       'return this.#stream.writableEnded || this.#stream.write(chunk);',

@@ -1,5 +1,6 @@
 import { h2 } from '@cordon/testkit/hostile';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { RawH2 } from './h2-client.ts';
 import { ask, begin, client, H2Server, host, rawClient } from './h2-server.ts';
 import { type Rig, type RigOptions, session } from './rig.ts';
 
@@ -106,8 +107,8 @@ describe('limits of a connection', () => {
   it('an idle connection ends however many PINGs come; one that waits for an answer does not', async () => {
     const rig = await start({ limits: { keepAliveIdleMs: 300 } });
     using busy = await rawClient(rig);
-    await busy.send(Buffer.concat([begin, ask(1, '/held')]));
-    await rig.until(() => server.held.length === 1);
+    await busy.send(Buffer.concat([begin, ask(1, '/held'), ask(3, '/x')]));
+    await busy.until(() => server.held.length === 1 && busy.endOf(3) !== null);
     using idle = await rawClient(rig);
     await idle.send(begin);
     const pinging = setInterval(() => void idle.send(h2.ping()), 50);
@@ -135,7 +136,8 @@ describe('limits of a connection', () => {
   });
 
   it('a reader that takes nothing is cut; the server is held back meanwhile', async () => {
-    const rig = await start({ limits: { slowReaderMs: 300 } });
+    // Of the 3 MB, no more is taken from the server than fits in between.
+    const rig = await start({ limits: { slowReaderMs: 300, answerBytesMax: 2_000_000 } });
     using raw = await rawClient(rig);
     // A window of 0: nothing of a body may be sent.
     await raw.send(Buffer.concat([h2.preface, h2.settings([[4, 0]]), h2.settingsAck, ask(1, '/big')]));
@@ -147,6 +149,23 @@ describe('limits of a connection', () => {
     await raw.send(Buffer.concat([h2.settings([[4, 65_535]]), ask(3, '/x')]));
     await raw.until(() => raw.endOf(3) !== null);
     expect(raw.bodyOf(3)).toBe('two');
+  });
+});
+
+describe('an answer that was all handed over and not all taken', () => {
+  it.each<[string, (raw: RawH2) => unknown]>([
+    ['reset with CANCEL', (raw) => raw.send(h2.reset(1, h2.errorCode.cancel))],
+    ['reset without an error', (raw) => raw.send(h2.reset(1, h2.errorCode.none))],
+    ['with its connection gone', (raw) => raw.socket.destroy()],
+  ])('is not recorded as relayed: %s', async (_name, end) => {
+    const rig = await start();
+    using raw = await rawClient(rig);
+    // A window of 0: the head may be sent, and not one byte of the body.
+    await raw.send(Buffer.concat([h2.preface, h2.settings([[4, 0]]), h2.settingsAck, ask(1, '/x')]));
+    await raw.until(() => raw.frames.some(({ type }) => type === h2.frameType.headers));
+    await end(raw);
+    await rig.until(async () => (await rig.entriesOf('outcome')).length === 1);
+    expect((await rig.entriesOf('outcome'))[0]?.data).toMatchObject({ code: 'client-gone' });
   });
 });
 
