@@ -26,8 +26,15 @@ function inOurWords(error: unknown): CordonError {
   if (code === 'EMFILE' || code === 'ENFILE') {
     return refusal('busy', 'cordond has no descriptor left to do this with', ['try again', 'cordon status'], error);
   }
+  if (typeof code === 'string' && diskCodes.has(code)) return unwritable(error);
   if (!isCordonError(error)) return new CordonError<ControlErrorCode>('internal', 'unexpected fault');
-  if (code !== 'store-unwritable') return error;
+  return code === 'store-unwritable' ? unwritable(error) : error;
+}
+
+/** A disk that is full, read-only, over its quota or failing. */
+const diskCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EROFS', 'EDQUOT', 'EIO']);
+
+function unwritable(error: unknown): CordonError {
   return refusal('ledger-unavailable', 'the state cannot be written, so nothing new is done', unwritableSteps, error);
 }
 
