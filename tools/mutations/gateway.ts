@@ -177,6 +177,11 @@ export const gatewayMutations: readonly Mutation[] = [
   ),
   ...mutationsOf(src('decide'), [test('body')], [['any rate', 'if (waitMs > 0) {', 'if (waitMs < 0) {']]),
   ...mutationsOf(
+    src('judge'),
+    [test('shed')],
+    [['the ledger fills its disk', 'if (road.diskFull())', 'if (road.diskFull() && intent === null)']],
+  ),
+  ...mutationsOf(
     src('road'),
     [test('secrets')],
     [['placeholders hide behind escapes', '...target.query.map(decodedPair)]', ']']],

@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Load } from '@cordon/gateway';
@@ -6,8 +7,8 @@ import type { Load } from '@cordon/gateway';
 const resolutionMs = 20;
 const nanosecondsPerMs = 1e6;
 
-/** Measures this process; each reading starts the next one's delay anew. For `Gateway`'s `load`. */
-export function watchLoad(): () => Load {
+/** Measures this process and the disk of `folder`; each reading starts the next one's delay anew. For `Gateway`'s `load`. */
+export function watchLoad(folder: string): () => Load {
   const delay = monitorEventLoopDelay({ resolution: resolutionMs });
   delay.enable();
   // Without a limit of a cgroup the kernel answers with a number beyond all memory, or with 0.
@@ -16,6 +17,13 @@ export function watchLoad(): () => Load {
   return () => {
     const delayMs = Math.max(0, delay.percentile(99) / nanosecondsPerMs - resolutionMs);
     delay.reset();
-    return { memoryBytes: process.memoryUsage.rss(), memoryBytesMax, delayMs };
+    const { bsize, bavail, blocks } = statfsSync(folder);
+    return {
+      memoryBytes: process.memoryUsage.rss(),
+      memoryBytesMax,
+      delayMs,
+      diskFreeBytes: bavail * bsize,
+      diskBytes: blocks * bsize,
+    };
   };
 }

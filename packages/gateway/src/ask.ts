@@ -24,6 +24,8 @@ export interface Road {
   readonly random: Random;
   readonly limits: GatewayLimits;
   readonly report: Report;
+  /** The ledger's disk has no room beyond its reserve: nothing is decided, as if it took nothing (I3). */
+  readonly diskFull: () => boolean;
   /** The policy of now. A decision takes it once, after the last byte of the body came, and keeps it (I4). */
   readonly policyOf: (session: string) => InForce | null;
 }

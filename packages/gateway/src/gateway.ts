@@ -95,6 +95,7 @@ export class Gateway implements AsyncDisposable {
       minter: createPermitMinter(clock, { boot }),
       right: this.#right,
       limits: this.#limits,
+      diskFull: () => this.#shedding.diskFull,
       policyOf: (session) => this.#policies.of(session),
     };
     this.#shedding = new Shedding(options.load, clock, this.#limits, report);

@@ -42,6 +42,7 @@ export const noSecrets: SecretPlan = { refused: false, uses: [], headers: [] };
 export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Judged> {
   const { session } = asker;
   const { snapshot, intent, plan } = asked;
+  if (road.diskFull()) throw new GatewayError('journal-failed', 'the disk of the ledger has reached its reserve');
   const facts = factsOf(road, session, intent, createId('attempt', road.clock, road.random));
   const { attempt } = facts;
   const before = road.clock.monotonic();
@@ -73,6 +74,18 @@ export function deniedTooOften(road: Road, session: Session): Refusal | null {
   if (retryAfterSeconds === null) return null;
   const detail = `A session may be denied ${deniedPerMinuteMax} times a minute; until then nothing of it is decided.`;
   return refuse('too-many-denials', detail, { retryAfterSeconds, nextSteps: ['stop asking for what was denied'] });
+}
+
+/** A step of ours broke. A journal that is down says so itself, once; a line each time would let an agent fill the log. */
+export function refusalOfFault(road: Road, error: unknown, what: string): Refusal {
+  if (codeOf(error) === 'journal-failed') {
+    return refuse('ledger-unavailable', `The decision could not be recorded. ${what}`, {
+      nextSteps: ['cordon status', 'free space on the disk of $CORDON_HOME'],
+      retryAfterSeconds: 5,
+    });
+  }
+  road.report('error', codeOf(error), error instanceof Error ? (error.stack ?? error.message) : 'not an error');
+  return refuse('fault', `An internal step failed. ${what}`);
 }
 
 interface Made {

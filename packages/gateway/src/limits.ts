@@ -79,6 +79,10 @@ export const limits = {
   shedDelayForMs: 5_000,
   /** Sessions are refused this long before requests are. */
   shedRequestsAfterMs: 5_000,
+  // deny: the ledger's disk is not filled to its end, so that a stop can still be recorded, and the host lives on
+  ledgerReserveBytes: 256 * 1024 * 1024,
+  /** Of a small disk, this much of it. */
+  ledgerReservePercent: 5,
   // drop the oldest
   denialsMax: 64,
   /** Names of a session that have an address standing for them. */

@@ -9,7 +9,7 @@ import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { type Head, type Place, readHead } from './http/head.ts';
 import { isOwnName, readPage } from './internal.ts';
-import { deniedTooOften } from './judge.ts';
+import { deniedTooOften, refusalOfFault } from './judge.ts';
 import { Connection } from './listen/connection.ts';
 import { HttpFront } from './listen/front.ts';
 import { H2Front, speaksH2 } from './listen/h2-front.ts';
@@ -228,17 +228,7 @@ export class Service implements Disposable {
   async #fault(connection: Connection, request: Incoming, response: Reply, error: unknown): Promise<void> {
     if (error instanceof GatewayError && error.code === 'client-gone') return;
     const { road } = this.#options;
-    // A journal that is down says so itself, once; one line a request would let an agent fill the log.
-    if (codeOf(error) !== 'journal-failed')
-      road.report('error', codeOf(error), error instanceof Error ? (error.stack ?? error.message) : 'not an error');
-    const refusal =
-      codeOf(error) === 'journal-failed'
-        ? refuse('ledger-unavailable', 'The decision could not be recorded. Nothing was sent.', {
-            nextSteps: ['cordon status', 'free space on the disk of $CORDON_HOME'],
-            retryAfterSeconds: 5,
-          })
-        : refuse('fault', 'An internal step failed. Nothing was sent.');
-    await this.#refuse(connection, request, response, refusal);
+    await this.#refuse(connection, request, response, refusalOfFault(road, error, 'Nothing was sent.'));
   }
 
   #recordRefusal(session: Session, channel: string, refusal: Refusal, request: Incoming | null): void {

@@ -10,9 +10,10 @@ export interface Load {
   readonly memoryBytesMax: number;
   /** p99 of how late the event loop was since it was measured last. */
   readonly delayMs: number;
+  /** Of the disk that the ledger lies on. */
+  readonly diskFreeBytes: number;
+  readonly diskBytes: number;
 }
-
-const unmeasured: Load = { memoryBytes: Number.NaN, memoryBytesMax: Number.NaN, delayMs: Number.NaN };
 
 /** What is refused meanwhile. Sessions that run are the last to feel it, and a stop never does. */
 export type Shed = 'nothing' | 'sessions' | 'requests';
@@ -29,6 +30,7 @@ export class Shedding {
   #lateSinceMs: number | null = null;
   #shedSinceMs: number | null = null;
   #shed: Shed = 'nothing';
+  #diskFull = false;
 
   constructor(measure: () => Load, clock: Pick<Clock, 'monotonic'>, limits: GatewayLimits, report: Report) {
     this.#measure = measure;
@@ -41,6 +43,11 @@ export class Shedding {
     return this.#shed;
   }
 
+  /** The ledger's reserve is reached: whatever would be decided is denied. */
+  get diskFull(): boolean {
+    return this.#diskFull;
+  }
+
   /** Before a session is taken on. @throws GatewayError `overloaded` */
   admitSession(): void {
     if (this.#shed === 'nothing') return;
@@ -49,13 +56,26 @@ export class Shedding {
 
   /** Measures anew; called once each `sweepMs`. */
   look(): void {
+    const load = this.#measured();
     const before = this.#shed;
-    this.#shed = this.#judge(this.#clock.monotonic());
+    this.#shed = this.#judge(load, this.#clock.monotonic());
     if (this.#shed !== before) this.#report('warn', 'overloaded', `refuses now: ${this.#shed}`);
+    // What could not be measured at all (no descriptor left) says nothing about the disk.
+    if (load !== null) this.#lookAtDisk(load);
   }
 
-  #judge(now: number): Shed {
-    if (!this.#isOver(now)) {
+  #lookAtDisk({ diskFreeBytes, diskBytes }: Load): void {
+    const { ledgerReserveBytes, ledgerReservePercent } = this.#limits;
+    const full = !(diskFreeBytes >= Math.min(ledgerReserveBytes, (diskBytes * ledgerReservePercent) / 100));
+    if (full !== this.#diskFull) {
+      const words = full ? 'has reached its reserve; everything is denied' : 'has room again';
+      this.#report(full ? 'error' : 'info', 'disk-full', `the disk of the ledger ${words}`);
+    }
+    this.#diskFull = full;
+  }
+
+  #judge(load: Load | null, now: number): Shed {
+    if (!this.#isOver(load, now)) {
       this.#shedSinceMs = null;
       return 'nothing';
     }
@@ -64,17 +84,17 @@ export class Shedding {
   }
 
   /** Even to measure takes a descriptor: a process that has none left must not end over it. */
-  #measured(): Load {
+  #measured(): Load | null {
     try {
       return this.#measure();
     } catch {
-      return unmeasured;
+      return null;
     }
   }
 
   /** Memory counts at once; one late turn of the loop does not, a loop that stays late does. */
-  #isOver(now: number): boolean {
-    const { memoryBytes, memoryBytesMax, delayMs } = this.#measured();
+  #isOver(load: Load | null, now: number): boolean {
+    const { memoryBytes = Number.NaN, memoryBytesMax = Number.NaN, delayMs = Number.NaN } = load ?? {};
     const inTime = delayMs <= this.#limits.shedDelayMs;
     this.#lateSinceMs = inTime ? null : (this.#lateSinceMs ?? now);
     const late = this.#lateSinceMs !== null && now - this.#lateSinceMs >= this.#limits.shedDelayForMs;

@@ -29,7 +29,7 @@ const rig = await Rig.start({
   hosts: { 'api.example.com:80': order.upstreamPort },
   sessions: others,
   // The measure of production, often enough to be taken while no descriptor is left.
-  load: watchLoad(),
+  load: watchLoad(import.meta.dirname),
   // Held open for as long as the test takes, on the slowest machine too.
   limits: {
     keepAliveIdleMs: 600_000,

@@ -150,7 +150,7 @@ export class Rig implements AsyncDisposable {
       clock,
       random: systemRandom,
       report: (level, code, message) => rig.reports.push({ level, code, message }),
-      load: options.load ?? (() => ({ memoryBytes: 0, memoryBytesMax: 1, delayMs: 0 })),
+      load: options.load ?? (() => ({ memoryBytes: 0, memoryBytesMax: 1, delayMs: 0, diskFreeBytes: 1, diskBytes: 1 })),
       // A decision on a busy test machine may be descheduled for longer than the limit of production.
       limits: { decisionMs: 5_000, ...options.limits },
     });

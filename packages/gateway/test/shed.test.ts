@@ -5,7 +5,13 @@ import { type Load, Shedding } from '../src/shed.ts';
 import { RawClient } from './client.ts';
 import { Rig } from './rig.ts';
 
-const calm: Load = { memoryBytes: 70, memoryBytesMax: 100, delayMs: limits.shedDelayMs };
+const calm: Load = {
+  memoryBytes: 70,
+  memoryBytesMax: 100,
+  delayMs: limits.shedDelayMs,
+  diskFreeBytes: 5,
+  diskBytes: 100,
+};
 const full: Load = { ...calm, memoryBytes: 71 };
 const late: Load = { ...calm, delayMs: limits.shedDelayMs + 1 };
 
@@ -85,6 +91,69 @@ describe('shedding', () => {
     shedding.look();
     expect(said).toEqual(['refuses now: sessions', 'refuses now: nothing']);
     shedding.admitSession();
+  });
+});
+
+describe('the reserve of the ledger’s disk', () => {
+  const mib = 2 ** 20;
+  const look = (diskFreeBytes: number, diskBytes: number): boolean => {
+    const shedding = new Shedding(
+      () => ({ ...calm, diskFreeBytes, diskBytes }),
+      new FakeClock(),
+      limits,
+      () => undefined,
+    );
+    shedding.look();
+    return shedding.diskFull;
+  };
+
+  it('is a part of a small disk, a size of a large one, and reached by what is no number', () => {
+    expect([look(5, 100), look(4, 100)]).toEqual([false, true]);
+    expect([look(256 * mib, 2 ** 40), look(256 * mib - 1, 2 ** 40)]).toEqual([false, true]);
+    expect(look(Number.NaN, 100)).toBe(true);
+  });
+
+  it('is not forgotten while nothing can be measured', () => {
+    let measure = (): Load => ({ ...calm, diskFreeBytes: 0 });
+    const shedding = new Shedding(
+      () => measure(),
+      new FakeClock(),
+      limits,
+      () => undefined,
+    );
+    shedding.look();
+    measure = () => {
+      throw new Error('EMFILE');
+    };
+    shedding.look();
+    expect(shedding.diskFull).toBe(true);
+  });
+
+  it('denies what would be decided, on every way, until there is room; the log says it once', async () => {
+    let load = calm;
+    await using rig = await Rig.start({
+      load: () => load,
+      grants: [{ allow: 'api.example.com' }, { allow: 'tcp://db.example:5432' }],
+      limits: { sweepMs: 10 },
+    });
+    const said = (words: string): boolean =>
+      rig.reports.some(({ code, message }) => code === 'disk-full' && message.includes(words));
+    load = { ...calm, diskFreeBytes: 1 };
+    await rig.until(() => said('reserve'));
+    for (let i = 0; i < 3; i++) {
+      using client = await RawClient.to(rig.ports.proxy);
+      const answer = await client.ask('GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n');
+      expect([answer.status, answer.json['code']]).toEqual([503, 'ledger-unavailable']);
+      using tunnel = await RawClient.to(rig.ports.proxy);
+      tunnel.send('CONNECT db.example:5432 HTTP/1.1\r\nHost: db.example:5432\r\n\r\n');
+      tunnel.send('\u0000raw');
+      await tunnel.rest();
+    }
+    expect(rig.reports.filter(({ level }) => level === 'error')).toHaveLength(1);
+    load = calm;
+    await rig.until(() => said('room'));
+    using client = await RawClient.to(rig.ports.proxy);
+    expect((await client.ask('GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n')).status).toBe(403);
   });
 });
 

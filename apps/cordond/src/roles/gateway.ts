@@ -72,7 +72,7 @@ export async function runGateway(configuration: Configuration): Promise<void> {
     clock,
     random: systemRandom,
     report: (level, code, message) => logLine(timestamp(clock), { level, code, message }),
-    load: watchLoad(),
+    load: watchLoad(layout.journals),
   });
   await messages.disconnected;
   clearInterval(refresh);

@@ -5,7 +5,7 @@ import type { Road } from '../ask.ts';
 import { checkPolicy, isPermitted } from '../effect.ts';
 import { GatewayError } from '../error.ts';
 import { codeOf, isUnsent } from '../failure.ts';
-import { deniedTooOften, judge, noSecrets } from '../judge.ts';
+import { deniedTooOften, judge, noSecrets, refusalOfFault } from '../judge.ts';
 import type { Socket } from '../listen/wire.ts';
 import { outcomeEntry } from '../record.ts';
 import { type Refusal, refuse } from '../refuse/refusal.ts';
@@ -52,8 +52,7 @@ export async function serveTunnel(serving: TunnelServing, tunnel: Tunnel): Promi
     const refusal = await open(road, tunnel);
     if (refusal !== null) refused(session, channel, refusal);
   } catch (error: unknown) {
-    road.report('error', codeOf(error), error instanceof Error ? (error.stack ?? error.message) : 'not an error');
-    refused(session, channel, refuse('fault', 'An internal step failed. Nothing was opened.'));
+    refused(session, channel, refusalOfFault(road, error, 'Nothing was opened.'));
   } finally {
     if (!socket.destroyed && !socket.writableEnded) socket.resetAndDestroy();
     session.leave();
