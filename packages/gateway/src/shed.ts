@@ -65,8 +65,9 @@ export class Shedding {
   }
 
   #lookAtDisk({ diskFreeBytes, diskBytes }: Load): void {
-    const { ledgerReserveBytes, ledgerReservePercent } = this.#limits;
-    const full = !(diskFreeBytes >= Math.min(ledgerReserveBytes, (diskBytes * ledgerReservePercent) / 100));
+    const limits = this.#limits;
+    const reserve = Math.min(limits.ledgerReserveBytes, (diskBytes * limits.ledgerReservePercent) / 100);
+    const full = !(diskFreeBytes >= reserve);
     if (full !== this.#diskFull) {
       const words = full ? 'has reached its reserve; everything is denied' : 'has room again';
       this.#report(full ? 'error' : 'info', 'disk-full', `the disk of the ledger ${words}`);
