@@ -108,7 +108,7 @@ const segmentOf = (root: string, writer = 'gw', kind = 'journal', nth = 0): stri
 };
 
 /** Rewrites a writer's entries as an attacker with the disk would: frames and checksums fit again. */
-function rewrite(path: string, change: (entries: Entry[]) => Entry[], relink = false): void {
+function rewrite(path: string, change: (entries: Entry[]) => Entry[], relink = false, synced = 0): void {
   const bytes = readFileSync(path);
   const entries: Entry[] = [];
   for (let frame = readFrame(bytes, 0); frame.kind === 'frame'; frame = readFrame(bytes, frame.next)) {
@@ -120,7 +120,7 @@ function rewrite(path: string, change: (entries: Entry[]) => Entry[], relink = f
     const encoded = encodeEntry(relink ? { ...entry, wseq, prev } : entry);
     wseq += 1;
     prev = toLeafText(hashLeaf(encoded));
-    return encodeFrame(encoded, 0);
+    return encodeFrame(encoded, synced);
   });
   writeFileSync(path, Buffer.concat(frames));
 }
@@ -289,6 +289,22 @@ describe('tamper matrix', () => {
           true,
         ),
       expected: 'complete:start',
+    },
+    'an effect is started twice for one allow': {
+      change: (root) =>
+        rewrite(
+          segmentOf(root),
+          (entries) => {
+            const at = entries.findIndex(({ type }) => type === 'start');
+            return entries.toSpliced(at + 1, 0, entries[at] as Entry);
+          },
+          true,
+        ),
+      expected: 'complete:start',
+    },
+    'an entry says that itself was on disk before it was written': {
+      change: (root) => rewrite(segmentOf(root, 'cp'), (entries) => entries, false, 9),
+      expected: 'entries:synced',
     },
     'a doubt is taken out of a recovery': {
       change: (root) =>
