@@ -23,6 +23,17 @@ const root = path.resolve(import.meta.dirname, '..');
 /** A run that hangs is no verdict. */
 const runTimeoutMs = 180_000;
 
+/** Process groups of vitest and its workers; apart from ours, so Ctrl-C does not reach them. */
+const running = new Set<number>();
+
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
+}
+
 type Verdict =
   | { readonly kind: 'killed'; readonly by: string }
   | { readonly kind: 'survived' }
@@ -82,6 +93,8 @@ async function runTests(
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   });
+  const group = child.pid;
+  if (group !== undefined) running.add(group);
   let words = '';
   child.stderr.on('data', (chunk: Buffer) => {
     words = (words + chunk.toString()).slice(-2000);
@@ -89,11 +102,11 @@ async function runTests(
   let hung = false;
   const timer = setTimeout(() => {
     hung = true;
-    // The group: vitest and its workers.
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    if (group !== undefined) endGroup(group);
   }, runTimeoutMs);
   await new Promise((resolve) => child.on('close', resolve));
   clearTimeout(timer);
+  if (group !== undefined) running.delete(group);
   if (hung) return null;
   try {
     return JSON.parse(readFileSync(output, 'utf8')) as Report;
@@ -150,6 +163,16 @@ if (args.includes('--list')) {
 const started = performance.now();
 const copies = Array.from({ length: Math.min(2, availableParallelism(), chosen.length) }, copyTree);
 const survivors: string[] = [];
+const takeDown = (): void => {
+  for (const group of running) endGroup(group);
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+};
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    takeDown();
+    process.exit(130);
+  });
+}
 try {
   const [first] = copies;
   if (first === undefined) throw new Error(`no mutation is called ${only}`);
@@ -167,7 +190,7 @@ try {
     }),
   );
 } finally {
-  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+  takeDown();
 }
 const seconds = Math.round((performance.now() - started) / 1000);
 console.log(
