@@ -305,4 +305,16 @@ describe('a head that is kept outside of the tree', () => {
     writeFileSync(headOf(root), 'nothing');
     expect(await codeOf(openTree(options))).toBe('ledger-damaged');
   });
+
+  it('opens no longer history that was signed while the head was away', async () => {
+    const root = temporary();
+    const { options } = await life(root);
+    for (const folder of [journalsOf(root), treeOf(root)]) rmSync(folder, { recursive: true });
+    await using forged = await openTestJournal(root);
+    for (let i = 0; i < 200; i++) await act(forged, `att_forged${i}`);
+    const other = await openTree({ ...options, headFile: null });
+    await other.integrate();
+    await other.close();
+    expect(await codeOf(openTree(options))).toBe('ledger-damaged');
+  });
 });
