@@ -4,7 +4,7 @@ import { isCordonError } from '@cordon/protocol';
 import { type EgressErrorCode, egressError } from './error.ts';
 import { limits } from './limits.ts';
 import type { Pin } from './pin.ts';
-import type { Pool, PooledRequestArgs } from './pool.ts';
+import { type Pool, type PooledRequestArgs, poolName } from './pool.ts';
 
 export type HeaderPairs = ReadonlyArray<readonly [name: string, value: string]>;
 
@@ -104,6 +104,7 @@ export function send(head: OutgoingHead, pin: Pin, body: Buffer | null, options:
     maxHeaderSize: limits.answerHeaderBytesMax,
     insecureHTTPParser: false,
     pin,
+    poolName: poolName(pin),
   };
   return new Promise((resolve, reject) => {
     const request = sendRequest(args);

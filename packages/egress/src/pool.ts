@@ -18,9 +18,11 @@ export interface PoolOptions {
   readonly keepAlive: boolean;
 }
 
-/** `pin` and `signal` ride on the options of a request down to the place where its socket is made or found. */
+/** Both ride on the options of a request down to the place where its socket is made or found. */
 export interface PooledRequestArgs extends ClientRequestArgs {
   readonly pin: Pin;
+  /** {@link poolName} of the pin, which the base class asks for several times a request. */
+  readonly poolName: string;
 }
 
 /**
@@ -57,7 +59,7 @@ export class Pool extends Agent {
   }
 
   override getName(options?: ClientRequestArgs): string {
-    return poolName(pinOf(options));
+    return (options as PooledRequestArgs).poolName;
   }
 
   override createConnection(

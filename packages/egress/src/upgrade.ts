@@ -16,7 +16,7 @@ import {
 } from './exchange.ts';
 import { limits } from './limits.ts';
 import type { Pin } from './pin.ts';
-import type { Pool, PooledRequestArgs } from './pool.ts';
+import { type Pool, type PooledRequestArgs, poolName } from './pool.ts';
 
 /** A server that has become the far end of a WebSocket. The caller owns the socket. */
 export interface Upgraded {
@@ -75,6 +75,7 @@ export function upgrade(head: OutgoingHead, pin: Pin, options: UpgradeOptions): 
     maxHeaderSize: limits.answerHeaderBytesMax,
     insecureHTTPParser: false,
     pin,
+    poolName: poolName(pin),
   };
   return new Promise((resolve, reject) => {
     const request = sendRequest(args);

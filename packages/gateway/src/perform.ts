@@ -4,6 +4,7 @@ import { consumePermit, type Permit, type PermitMinter } from '@cordon/policy';
 import { injectSecrets, type LeaseSet, type SecretPlan } from '@cordon/secrets';
 import { GatewayError } from './error.ts';
 import { type HttpRequestArgs, wireTarget } from './http/adapter.ts';
+import { digestOfNothing } from './http/body.ts';
 
 export interface Effect {
   readonly upstreams: Upstreams;
@@ -29,7 +30,7 @@ const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 export function perform(permit: Permit, effect: Effect): Promise<UpstreamAnswer> {
   const args = permit.intent.args as HttpRequestArgs;
   const { body, lease, plan } = effect;
-  const sha256 = hash('sha256', body ?? '');
+  const sha256 = body === null ? digestOfNothing : hash('sha256', body);
   // The plan knows where values go; it must speak of the very headers that were decided about.
   if (plan.headers !== args.headers)
     throw new GatewayError('permit-mismatch', 'the headers are not those of the permit');

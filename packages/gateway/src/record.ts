@@ -55,7 +55,7 @@ export function startEntry(allow: Allow, attempt: string, payload: Buffer | null
   const draft = {
     session: allow.intent.session,
     type: 'start' as const,
-    data: { attempt, resource: allow.intent.resource, payload: allow.intent.payload.sha256 },
+    data: { attempt, payload: allow.intent.payload.sha256, resource: allow.intent.resource },
   };
   const kept = payload !== null && payload.length > 0 && payload.length <= limits.payloadKeptBytesMax;
   return kept ? { ...draft, body: payload } : draft;
@@ -82,7 +82,8 @@ export interface OutcomeFigures {
 }
 
 export function outcomeEntry(session: string, attempt: string, figures: OutcomeFigures): EntryDraft {
-  return { session, type: 'outcome', data: { attempt, ...figures } };
+  const { address, ...others } = figures;
+  return { session, type: 'outcome', data: { address, attempt, ...others } };
 }
 
 /** What was refused before there was an intent, or broke. `detail` is our own words, bounded. */

@@ -5,8 +5,9 @@ const digestPattern = /^sha256:[0-9a-f]{64}$/;
 const timePattern = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-export function encodeEntry(entry: Entry): Buffer {
-  return Buffer.from(canonicalize(entry as unknown as RecordValue));
+/** @throws CordonError `not-canonical` */
+export function entryText(entry: Entry): string {
+  return canonicalize(entry as unknown as RecordValue);
 }
 
 /**
@@ -26,7 +27,7 @@ export function parseEntry(bytes: Uint8Array): Entry | null {
 /** Whether the bytes are the one canonical form of what they say: no member twice, no other spelling, no other order. */
 export function isCanonical(entry: Entry, bytes: Buffer): boolean {
   try {
-    return canonicalize(entry as unknown as RecordValue) === bytes.toString();
+    return entryText(entry) === bytes.toString();
   } catch {
     return false;
   }

@@ -19,12 +19,14 @@ export type FrameReading =
   | { readonly kind: 'incomplete' }
   | { readonly kind: 'bad'; readonly why: string };
 
-export function encodeFrame(entry: Uint8Array, synced: number): Buffer {
-  const frame = Buffer.allocUnsafe(frameHeaderBytes + entry.length);
-  frame.writeUInt32BE(entry.length, 0);
+export function encodeFrame(entry: Uint8Array | string, synced: number): Buffer {
+  const length = Buffer.byteLength(entry);
+  const frame = Buffer.allocUnsafe(frameHeaderBytes + length);
+  frame.writeUInt32BE(length, 0);
   frame.writeUInt32BE(Math.floor(synced / 2 ** 32), 8);
   frame.writeUInt32BE(synced % 2 ** 32, 12);
-  frame.set(entry, frameHeaderBytes);
+  if (typeof entry === 'string') frame.write(entry, frameHeaderBytes);
+  else frame.set(entry, frameHeaderBytes);
   frame.writeUInt32BE(checksum(frame, 0, frame.length), 4);
   return frame;
 }

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Entry } from '@cordon/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodeEntry, parseEntry } from '../src/entry.ts';
+import { entryText, parseEntry } from '../src/entry.ts';
 import { encodeFrame, readFrame } from '../src/frame.ts';
 import {
   createCheckpointKey,
@@ -117,7 +117,7 @@ function rewrite(path: string, change: (entries: Entry[]) => Entry[], relink = f
   }
   let { wseq, prev } = entries[0] ?? { wseq: 1, prev: noLeaf };
   const frames = change(entries).map((entry) => {
-    const encoded = encodeEntry(relink ? { ...entry, wseq, prev } : entry);
+    const encoded = Buffer.from(entryText(relink ? { ...entry, wseq, prev } : entry));
     wseq += 1;
     prev = toLeafText(hashLeaf(encoded));
     return encodeFrame(encoded, synced);

@@ -46,12 +46,10 @@ function isOrdered(value: unknown): boolean {
     for (let index = 0; index < value.length; index++) if (!isOrdered(value[index])) return false;
     return true;
   }
-  const keys = Object.keys(value);
-  const values = Object.values(value);
-  for (let index = 0; index < keys.length; index++) {
-    const key = keys[index] as string;
-    if (index > 0 && key < (keys[index - 1] as string)) return false;
-    if (!key.isWellFormed() || !isOrdered(values[index])) return false;
+  let before = '';
+  for (const key in value) {
+    if (key < before || !key.isWellFormed() || !isOrdered((value as Record<string, unknown>)[key])) return false;
+    before = key;
   }
   return true;
 }
@@ -94,19 +92,13 @@ function freeze(value: unknown): void {
 }
 
 function canonicalList(values: readonly RecordValue[]): string {
-  let text = '[';
-  for (let index = 0; index < values.length; index++) {
-    if (index > 0) text += ',';
-    text += canonicalize(values[index] as RecordValue);
-  }
-  return `${text}]`;
+  // From the length, because `map` alone leaves out what is not there.
+  return `[${Array.from(values, canonicalize).join(',')}]`;
 }
 
 function canonicalMembers(record: { readonly [key: string]: RecordValue }): string {
-  let text = '{';
-  for (const key of Object.keys(record).sort()) {
-    if (text.length > 1) text += ',';
-    text += `${canonicalize(key)}:${canonicalize(record[key] as RecordValue)}`;
-  }
-  return `${text}}`;
+  const keys = Object.keys(record);
+  // Most that get here are in order and hold a sealed part.
+  if (keys.some((key, index) => index > 0 && key < (keys[index - 1] as string))) keys.sort();
+  return `{${keys.map((key) => `${canonicalize(key)}:${canonicalize(record[key] as RecordValue)}`).join(',')}}`;
 }

@@ -20,7 +20,7 @@ export interface Body {
 }
 
 const nothing = Buffer.alloc(0);
-const digestOfNothing = hash('sha256', nothing);
+export const digestOfNothing = hash('sha256', nothing);
 
 /**
  * INVARIANT (I2): over the cap means refused, never truncated; a coding that cannot be read is refused too.

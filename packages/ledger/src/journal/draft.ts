@@ -1,8 +1,8 @@
 import type { Entry, Seal } from '@cordon/protocol';
 import { hashBody } from '../body.ts';
-import { encodeEntry, isEntry } from '../entry.ts';
+import { entryText, isEntry } from '../entry.ts';
 import { ledgerError } from '../error.ts';
-import { hashLeaf, toLeafText } from '../leaf.ts';
+import { leafTextOf, toLeafText } from '../leaf.ts';
 import { limits } from '../limits.ts';
 import type { EntryDraft } from './journal.ts';
 import type { JournalState } from './state.ts';
@@ -16,7 +16,7 @@ interface PreparedBody {
 /** A draft with its place in the journal. */
 export interface Prepared {
   readonly entry: Entry;
-  readonly bytes: Buffer;
+  readonly text: string;
   readonly leaf: string;
   readonly body: PreparedBody | null;
 }
@@ -53,15 +53,14 @@ export function prepareDrafts(drafts: readonly EntryDraft[], context: DraftConte
       writer: context.writer,
       wseq,
     };
-    const bytes = encodeEntry(entry);
-    if (bytes.length > limits.entryBytesMax) {
-      throw ledgerError('ledger-too-large', `an entry of ${bytes.length} bytes`);
-    }
+    const text = entryText(entry);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > limits.entryBytesMax) throw ledgerError('ledger-too-large', `an entry of ${bytes} bytes`);
     // INVARIANT: what is written can be read. A clock far off, or a draft past the type checker, must not become damage.
     // Canonical text reads back as the very value that it was written from, so the value can be checked in its place.
     if (!isEntry(entry)) throw ledgerError('ledger-option', 'the draft makes no entry');
-    leaf = toLeafText(hashLeaf(bytes));
-    return { entry, bytes, leaf, body };
+    leaf = leafTextOf(text);
+    return { entry, text, leaf, body };
   });
 }
 

@@ -182,13 +182,14 @@ class JournalWriter implements Journal {
   #enqueue(drafts: readonly EntryDraft[], tier: DurabilityTier): Recorded[] {
     const { writer, tenant } = this;
     const at = timestamp(this.#options.clock);
-    return prepareDrafts(drafts, { writer, tenant, at, state: this.#state }).map(({ entry, bytes, leaf, body }) => {
+    return prepareDrafts(drafts, { writer, tenant, at, state: this.#state }).map(({ entry, text, leaf, body }) => {
       if (body !== null && this.#output.needsBody(body.seal.digest)) {
         this.#bodies.push(encodeBodyHeader(body.hash, body.bytes.length), body.bytes);
         this.#pendingBytes += body.bytes.length;
       }
-      this.#frames.push(encodeFrame(bytes, this.#synced));
-      this.#pendingBytes += bytes.length;
+      const frame = encodeFrame(text, this.#synced);
+      this.#frames.push(frame);
+      this.#pendingBytes += frame.length;
       this.#state.apply(entry, leaf);
       const decision = entry.type === 'decision' ? textOf(entry, 'decision') : null;
       // The one place that makes a Recorded; it leaves this file only when the write, or the sync, has returned.

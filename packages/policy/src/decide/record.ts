@@ -40,7 +40,7 @@ export function openCase(snapshot: PolicySnapshot, intent: Intent, facts: Facts)
 
 /** The intent's hash is in the record, so its salt protects the entities too. */
 export function digestEntities(slice: Slice, intentDigest: string): Pick<Case, 'entities' | 'entitiesDigest'> {
-  const record = { v: 'entities/1', intent: intentDigest, entities: slice.entities };
+  const record = { entities: slice.entities, intent: intentDigest, v: 'entities/1' };
   const entities = sealRecord(record) as unknown as RecordValue;
   return { entities, entitiesDigest: digestRecord('entities', entities) };
 }
