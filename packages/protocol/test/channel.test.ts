@@ -37,7 +37,7 @@ describe('the private channel', () => {
   it.each<[string, string | Buffer]>([
     ['a line that is no JSON', 'nothing\n'],
     ['a line that is no message', '7\n'],
-    ['bytes that are no UTF-8', Buffer.from([0xff, 0x0a])],
+    ['bytes that are no UTF-8', Buffer.from('{"method":"add","params":{"a":1,"b":"\xff"}}\n', 'latin1')],
     ['an answer to a call that was never made', '{"id":99,"result":1}\n'],
     ['an answer without a number', '{"result":1}\n'],
   ])('ends with %s', async (_what, line) => {
