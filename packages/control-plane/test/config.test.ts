@@ -57,6 +57,21 @@ describe('a YAML file', () => {
     );
   });
 
+  test('says one thing to every reader: no key twice, no anchor, no tag, no second document', () => {
+    const one = 'grants: [{ allow: a.test }]\n';
+    expect(readYaml('f.yaml', `version: 1\n${one}`, cordonFile).ok).toBe(true);
+    for (const text of [
+      `version: 1\n${one}grants: [{ allow: b.test }]\n`,
+      'version: 1\ngrants: [{ allow: a.test, allow: b.test }]\n',
+      'version: 1\ngrants: &all [{ allow: a.test }]\n',
+      'version: 1\ngrants: [{ allow: !!str a.test }]\n',
+      `version: 1\n---\n${one}`,
+    ]) {
+      const read = readYaml('f.yaml', text, cordonFile);
+      expect(read.ok ? text : read.problems[0]?.code).toBe('yaml-invalid');
+    }
+  });
+
   test('of any size over the cap is refused unread, and so are bombs of aliases', () => {
     const large = readYaml('f.yaml', `# ${'x'.repeat(300_000)}`, cordonFile);
     expect(large).toMatchObject({ ok: false, problems: [{ code: 'file-too-large' }] });
