@@ -64,7 +64,7 @@ describe('a YAML file', () => {
       `version: 1\n${one}grants: [{ allow: b.test }]\n`,
       'version: 1\ngrants: [{ allow: a.test, allow: b.test }]\n',
       'version: 1\ngrants: &all [{ allow: a.test }]\n',
-      'version: 1\ngrants: [{ allow: !!str a.test }]\n',
+      'version: 1\ngrants: [{ allow: !secret a.test }]\n',
       `version: 1\n---\n${one}`,
     ]) {
       const read = readYaml('f.yaml', text, cordonFile);
