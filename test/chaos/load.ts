@@ -34,11 +34,11 @@ export class Load implements AsyncDisposable {
   /** Every agent has got an answer since now: whatever was broken works again. */
   async goesOn(): Promise<void> {
     const before = this.agents.map((agent) => agent.answered);
-    await until(
-      () => this.agents.every((agent, i) => agent.answered > (before[i] ?? 0)),
-      'every agent to be answered again',
-      goOnMs,
-    );
+    const waits = (): Agent[] => this.agents.filter((agent, i) => agent.answered <= (before[i] ?? 0));
+    await until(() => waits().length === 0, 'every agent to be answered again', goOnMs).catch(async (error: Error) => {
+      const states = await Promise.all(waits().map((agent) => stateOf(agent)));
+      throw new Error(`${error.message}: ${states.join('; ')}; the operator: ${this.operator.doing}`);
+    });
   }
 
   /** Ends the operator, then the sessions. */
@@ -64,4 +64,10 @@ export class Load implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
+}
+
+async function stateOf({ handle }: Agent): Promise<string> {
+  if (handle === null) return 'no session';
+  const known = await handle.get().catch((error: unknown) => String(error));
+  return typeof known === 'string' ? `${handle.id}: ${known}` : `${handle.id} is ${known.state}`;
 }

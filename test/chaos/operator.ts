@@ -19,6 +19,7 @@ export class Operator {
   #stopping = false;
   #paused = false;
   #policies = 0;
+  #doing = 'nothing';
   /** Sessions that were killed on purpose. */
   readonly killed = new Set<string>();
   readonly done = new Map<string, number>();
@@ -35,6 +36,11 @@ export class Operator {
     const kill = this.#counted('kill', (_, handle) => this.#kill(handle));
     this.#acts = [look, freeze, freeze, exec, policy, apply, apply, kill];
     this.#running = this.#run();
+  }
+
+  /** What it is in the middle of. */
+  get doing(): string {
+    return this.#doing;
   }
 
   async stop(): Promise<void> {
@@ -64,7 +70,10 @@ export class Operator {
 
   #counted(name: string, act: Act): Act {
     return async (cordon, handle) => {
-      await act(cordon, handle);
+      this.#doing = `${name} ${handle.id}`;
+      await act(cordon, handle).finally(() => {
+        this.#doing = 'nothing';
+      });
       this.done.set(name, (this.done.get(name) ?? 0) + 1);
     };
   }
@@ -79,7 +88,8 @@ export class Operator {
 
   /** A freeze is always lifted, so that the load goes on; whoever is gone meanwhile is no reason to stop trying. */
   async #freeze(cordon: Cordon, handle: SessionHandle): Promise<void> {
-    await handle.freeze('chaos');
+    // One whose answer was lost may have been carried out.
+    await handle.freeze('chaos').catch((error: unknown) => this.#note(error));
     while (!this.#stopping) {
       try {
         await cordon.lift({ session: handle.id }, 'chaos');
