@@ -2,7 +2,7 @@
 // Suites of one phase run side by side; a phase starts when the one before it is green. A suite that exceeds its
 // budget has failed: the whole must stay under 25 minutes on two cores.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 
@@ -16,13 +16,17 @@ interface Suite {
   readonly tests?: boolean;
 }
 
+function reportOf(name: string): string {
+  return path.resolve(`.cache/check/${name}.json`);
+}
+
 const vitest = (name: string, ...args: string[]): Pick<Suite, 'command' | 'tests'> => ({
   command: [
     'vitest',
     'run',
     '--reporter=dot',
     '--reporter=json',
-    `--outputFile.json=${path.resolve(`.cache/check/${name}.json`)}`,
+    `--outputFile.json=${reportOf(name)}`,
     ...args,
   ],
   tests: true,
@@ -85,6 +89,7 @@ const suites: readonly Suite[] = [
 ];
 
 const outputLimitChars = 20_000;
+const graceMs = 10_000;
 
 interface Result {
   readonly suite: Suite;
@@ -95,6 +100,8 @@ interface Result {
 
 function run(suite: Suite): Promise<Result> {
   const started = performance.now();
+  // What an earlier run reported says nothing about this one.
+  rmSync(reportOf(suite.name), { force: true });
   const [program = '', ...args] = suite.command;
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, FORCE_COLOR: '0' } });
   let output = '';
@@ -104,14 +111,18 @@ function run(suite: Suite): Promise<Result> {
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   let late = false;
+  let killTimer: NodeJS.Timeout | undefined;
   const timer = setTimeout(() => {
     late = true;
-    child.kill('SIGKILL');
+    // It may still end what it started, and say how far it came.
+    child.kill('SIGTERM');
+    killTimer = setTimeout(() => child.kill('SIGKILL'), graceMs);
   }, suite.budgetS * 1000);
   return new Promise((resolve) => {
     child.on('error', (error) => keep(Buffer.from(`${error.message}\n`)));
     child.on('close', (status) => {
       clearTimeout(timer);
+      clearTimeout(killTimer);
       const { passed, failed } = suite.tests ? counts(suite.name) : { passed: 0, failed: 0 };
       const ok = status === 0 && !late && failed === 0 && (!suite.tests || passed > 0);
       const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
@@ -128,7 +139,7 @@ function run(suite: Suite): Promise<Result> {
 
 function counts(name: string): { passed: number; failed: number } {
   try {
-    const report = JSON.parse(readFileSync(`.cache/check/${name}.json`, 'utf8')) as {
+    const report = JSON.parse(readFileSync(reportOf(name), 'utf8')) as {
       numPassedTests: number;
       numFailedTests: number;
       numPendingTests: number;
