@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import { createServer as createTlsServer, Agent as HttpsAgent, request as sendTls } from 'node:https';
 import { createRequire } from 'node:module';
 import { type AddressInfo, connect, type Server } from 'node:net';
@@ -13,7 +14,7 @@ import { TestCa } from '@cordon/testkit';
 import { Rig } from '../../packages/gateway/test/rig.ts';
 import { answer, domain, type Ready } from './ready.ts';
 
-/** One process of `interception.ts`: the server, or one way to it. Its first argument says which. */
+/** One process of `interception.ts` or `http2.ts`: the server, or one way to it. Its first argument says which. */
 
 function ready(message: Ready | { readonly missing: string }): void {
   process.send?.(message);
@@ -30,18 +31,18 @@ function endWithParent(end: () => Promise<void> | void): void {
   process.on('disconnect', () => void Promise.resolve(end()).finally(() => process.exit(0)));
 }
 
-async function serveUpstream(): Promise<void> {
+async function serveUpstream(h2: boolean): Promise<void> {
   const ca = new TestCa('Upstream of the benchmark');
-  const server = createTlsServer(
-    { ...ca.issue([`*.${domain}`, 'localhost', '127.0.0.1']), keepAliveTimeout: 60_000 },
-    (request, response) => {
-      request.resume();
-      request.on('end', () => {
-        response.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length });
-        response.end(answer);
-      });
-    },
-  );
+  const options = { ...ca.issue([`*.${domain}`, 'localhost', '127.0.0.1']), keepAliveTimeout: 60_000 };
+  const head = { 'content-type': 'application/json', 'content-length': answer.length };
+  const server = h2 ? createSecureServer({ ...options, allowHTTP1: true }) : createTlsServer(options);
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    request.resume();
+    request.on('end', () => {
+      response.writeHead(200, head);
+      response.end(answer);
+    });
+  });
   const port = await portOf(server);
   ready({ port, proxy: false, ca: ca.certificate, upstream: port, upstreamCa: ca.certificate });
   endWithParent(() => undefined);
@@ -181,7 +182,8 @@ async function serveGateway(upstream: Ready, memo: boolean): Promise<void> {
 const upstream = JSON.parse(process.argv[3] ?? 'null') as Ready;
 switch (process.argv[2]) {
   case 'upstream':
-    await serveUpstream();
+  case 'upstream-h2':
+    await serveUpstream(process.argv[2] === 'upstream-h2');
     break;
   case 'direct':
     ready(upstream);

@@ -1,13 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { Agent, request as sendRequest } from 'node:http';
-import { connect as connectTcp, type Socket } from 'node:net';
-import path from 'node:path';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { parseArgs } from 'node:util';
 import { print, printMachine, summarize } from '../support/measure.ts';
+import { cpuMicros, endArms, type RunningArm, residentMiB, startArm } from './arms.ts';
 import { type Ask, mix, take } from './mix.ts';
 import { answer, domain, type Ready } from './ready.ts';
+import { open } from './through.ts';
 
 /**
  * A proxy that ends the client's TLS and speaks TLS to the server: what it costs, in one run with its peers.
@@ -28,46 +25,13 @@ const { values } = parseArgs({
   },
 });
 
-interface Arm extends Ready {
-  readonly name: string;
-  readonly child: ChildProcess;
+interface Arm extends RunningArm {
   readonly one: number[];
   readonly many: number[];
   /** Of the arm's own processes, µs a request. */
   readonly cpu: number[];
   readonly known: number[];
   readonly fresh: number[];
-}
-
-/** A TLS connection to `host`, through the arm's proxy or straight to the server; verified as any client would. */
-async function open(arm: Ready, host: string): Promise<TLSSocket> {
-  const socket = connectTcp({ host: '127.0.0.1', port: arm.port, noDelay: true });
-  if (arm.proxy) await connectThrough(socket, `${host}:${arm.upstream}`);
-  return new Promise((resolve, reject) => {
-    const secured = connectTls({ socket, servername: host, ca: arm.ca, ALPNProtocols: ['http/1.1'] });
-    secured.once('secureConnect', () => {
-      secured.off('error', reject);
-      resolve(secured);
-    });
-    secured.once('error', reject);
-  });
-}
-
-function connectThrough(socket: Socket, authority: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    const read = (): void => {
-      text += (socket.read() as Buffer | null)?.toString('latin1') ?? '';
-      if (!text.includes('\r\n\r\n')) return;
-      socket.off('readable', read);
-      socket.off('error', reject);
-      if (/^HTTP\/1\.[01] 200 /.test(text)) resolve();
-      else reject(new Error(`CONNECT: ${text.slice(0, 80)}`));
-    };
-    socket.on('readable', read);
-    socket.once('error', reject);
-    socket.once('connect', () => socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`));
-  });
 }
 
 /** Keeps its connections, each of them one tunnel. */
@@ -147,56 +111,16 @@ async function driveNew(arm: Arm, count: number, hostOf: (i: number) => string):
   return ms;
 }
 
-function start(name: string, upstream: Ready | null): Promise<Arm | null> {
-  const child = fork(path.join(import.meta.dirname, 'arm.ts'), [name, JSON.stringify(upstream)], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  return new Promise((resolve, reject) => {
-    child.once('message', (message) => {
-      const ready = message as Ready | { readonly missing: string };
-      if (!('missing' in ready))
-        return resolve({ ...ready, name, child, one: [], many: [], cpu: [], known: [], fresh: [] });
-      console.log(`without ${name}: ${ready.missing}\n`);
-      child.kill();
-      resolve(null);
-    });
-    child.once('exit', (status) => reject(new Error(`${name} ended with ${status}`)));
-  });
-}
-
-/** Processor time of a process and of what it started; says what an arm costs, whatever else the machine does. */
-function cpuMicros(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  // utime and stime, proc(5), in hundredths of a second
-  const own = (Number(fields[11]) + Number(fields[12])) * 10_000;
-  return childrenOf(pid).reduce((sum, child) => sum + cpuMicros(child), own);
-}
-
-function childrenOf(pid: number): number[] {
-  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return text
-    .split(' ')
-    .filter((each) => each !== '')
-    .map(Number);
-}
-
-/** Resident memory of a process and of what it started, in MiB. */
-function residentMiB(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const own = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-  return childrenOf(pid).reduce((sum, child) => sum + residentMiB(child), own);
-}
-
 const requests = Number(values.requests);
 const connections = Number(values.connections);
 const parallel = Number(values.parallel);
 printMachine();
-const upstream = await start('upstream', null);
+const upstream = await startArm('upstream', null);
 if (upstream === null) throw new Error('no upstream');
 const arms: Arm[] = [];
 for (const name of values.arms.split(',')) {
-  const arm = await start(name, upstream);
-  if (arm !== null) arms.push(arm);
+  const arm = await startArm(name, upstream);
+  if (arm !== null) arms.push({ ...arm, one: [], many: [], cpu: [], known: [], fresh: [] });
 }
 let names = 0;
 for (const arm of arms) {
@@ -238,7 +162,4 @@ for (const arm of arms) {
   print(`  kept connections, ${parallel} clients`, summarize(arm.many), '/s');
   if (arm.name !== 'direct') print('    processor time a request', summarize(arm.cpu), 'µs');
 }
-for (const { child } of [...arms, upstream]) {
-  child.removeAllListeners('exit');
-  child.disconnect();
-}
+endArms([...arms, upstream]);
