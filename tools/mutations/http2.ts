@@ -27,6 +27,12 @@ export const http2Mutations: readonly Mutation[] = [
     ['pseudo-headers of any number', 'if (pseudo.has(name)) malformed ??=', "if (name === '') malformed ??="],
     ['unknown pseudo-headers', 'if (!requestPseudo.has(name)) malformed ??=', "if (name === '') malformed ??="],
     ['pseudo-headers behind fields', 'if (fields.length > 0) malformed ??=', 'if (fields.length > 1e6) malformed ??='],
+    [
+      'an empty crumb',
+      "if (value === '' || fields[cookie]?.[1] === '') malformed ??=",
+      "if (value === ' ') malformed ??=",
+    ],
+    ['spaces around a value', 'if (isPadded(value)) malformed ??=', "if (value === ' ') malformed ??="],
     ['names in any case', 'if (!fieldName.test(name)) malformed ??=', "if (name === '') malformed ??="],
   ]),
   ...mutationsOf(src('listen/h2-front'), hostile, [

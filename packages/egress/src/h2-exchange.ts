@@ -89,7 +89,7 @@ export function sendH2(
 }
 
 /** Pseudo-headers first (RFC 9113 §8.3), names in lower case; authority and length are ours alone. @throws `request-framing` */
-function framedFields(head: OutgoingHead, pin: Pin, body: Buffer | null): string[] {
+export function framedFields(head: OutgoingHead, pin: Pin, body: Buffer | null): string[] {
   const [, authority = '', ...rest] = checkedHeaders(head, pin);
   const fields = [':method', head.method, ':scheme', 'https', ':authority', authority, ':path', head.target];
   for (let i = 0; i + 1 < rest.length; i += 2) fields.push((rest[i] ?? '').toLowerCase(), rest[i + 1] ?? '');

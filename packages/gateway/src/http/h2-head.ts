@@ -24,8 +24,11 @@ export function wireOfH2(raw: readonly string[], ended: boolean): WireHead {
       continue;
     }
     if (!fieldName.test(name)) malformed ??= 'A field name is no token in lower case.';
+    if (isPadded(value)) malformed ??= 'A field value begins or ends with a space.';
     if (name === 'cookie' && cookie >= 0) {
-      // RFC 9113 §8.2.3: crumbs are one field before anything that is not HTTP/2 sees them.
+      // RFC 9113 §8.2.3: crumbs are one field before anything that is not HTTP/2 sees them. With an empty one it would
+      // begin or end with a space.
+      if (value === '' || fields[cookie]?.[1] === '') malformed ??= 'Of several cookie fields one is empty.';
       fields[cookie] = ['cookie', `${fields[cookie]?.[1] ?? ''}; ${value}`];
     } else {
       if (name === 'cookie') cookie = fields.length;
@@ -41,6 +44,11 @@ export function wireOfH2(raw: readonly string[], ended: boolean): WireHead {
     rawHeaders: named.flat(),
     h2: { scheme: pseudo.get(':scheme') ?? '', ended, malformed },
   };
+}
+
+/** RFC 9113 §8.2.1: who takes the spaces away reads another value. */
+function isPadded(value: string): boolean {
+  return value !== '' && (' \t'.includes(value[0] ?? '') || ' \t'.includes(value.at(-1) ?? ''));
 }
 
 function withoutTwin(fields: HeaderPairs, authority: string): HeaderPairs {
