@@ -13,6 +13,7 @@ int main(int argc, char **argv) {
   if (strcmp(mode, "launch") == 0) return launch_main();
   if (strcmp(mode, "probe") == 0) return probe_main(argc - 1, argv + 1);
   if (strcmp(mode, "tree") == 0) return tree_main(argc - 1, argv + 1);
-  fputs("usage: launch guard|launch|probe|tree (started by Cordon's supervisor)\n", stderr);
+  if (strcmp(mode, "leash") == 0) return leash_main(argc - 1, argv + 1);
+  fputs("usage: launch guard|launch|probe|tree|leash (started by Cordon's supervisor)\n", stderr);
   return 64;
 }

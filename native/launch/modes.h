@@ -6,6 +6,7 @@ int guard_main(void);
 int launch_main(void);
 int probe_main(int argc, char **argv);
 int tree_main(int argc, char **argv);
+int leash_main(int argc, char **argv);
 
 /* Descriptor numbers that the supervisor, the guard and the launcher agree on; 0 and 1 are /dev/null, 2 is the fault pipe. */
 enum {

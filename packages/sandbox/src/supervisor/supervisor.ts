@@ -77,7 +77,7 @@ class Host implements Supervisor {
       options.uids === null
         ? null
         : new UidPool(options.uids, options.clock, options.random, new NameLocks(uidLocksFile, options.random));
-    this.#jobs = new WorkspaceJobs(options.programs.workspace);
+    this.#jobs = new WorkspaceJobs(options.programs.workspace, options.programs.launch);
     this.#house = new Housekeeper({
       ...this.#sweepOptions(),
       clock: options.clock,

@@ -5,14 +5,19 @@ import type { WorkspaceAnswer, WorkspaceJob } from '../workspace/job.ts';
 import type { SupervisorErrorCode } from './error.ts';
 import type { Program } from './options.ts';
 
-/** Runs workspace jobs, each in a process of its own; a few at a time, and one at a time for each session. */
+/**
+ * Runs workspace jobs, each in a process of its own; a few at a time, and one at a time for each session. They end with
+ * this process: the next supervisor recovers what was under way, and must find nobody who is still at it.
+ */
 export class WorkspaceJobs {
   readonly #program: Program;
+  readonly #launch: string;
   readonly #bySession = new Map<string, Promise<unknown>>();
   #running = 0;
 
-  constructor(program: Program) {
+  constructor(program: Program, launch: string) {
     this.#program = program;
+    this.#launch = launch;
   }
 
   /** @throws CordonError `workspace-busy`, `workspace-failed`, or the job's own code */
@@ -37,16 +42,17 @@ export class WorkspaceJobs {
     }
     this.#running += 1;
     try {
-      return await runJob(this.#program, job);
+      return await runJob(this.#launch, this.#program, job);
     } finally {
       this.#running -= 1;
     }
   }
 }
 
-function runJob(program: Program, job: WorkspaceJob): Promise<WorkspaceAnswer> {
+function runJob(launch: string, program: Program, job: WorkspaceJob): Promise<WorkspaceAnswer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program.file, program.args, { env: program.env, stdio: ['pipe', 'pipe', 'inherit'] });
+    const leashed = ['leash', String(process.pid), program.file, ...program.args];
+    const child = spawn(launch, leashed, { env: program.env, stdio: ['pipe', 'pipe', 'inherit'] });
     child.on('error', (cause) => reject(failed('it could not be started', cause)));
     // Without a descriptor left there are no streams either; why is what 'error' says.
     if (child.pid === undefined) return;
