@@ -112,6 +112,20 @@ describe('the memo', () => {
     expect(hits).toBeGreaterThan(100);
   });
 
+  it('tells actions apart at one place, whichever was asked first', () => {
+    const snapshot = snapshotOf(freshEngine(), {
+      session: { 'session/a': 'permit (principal, action == Cordon::Action::"http.request", resource);' },
+    });
+    const asking = (action: Intent['action']): string =>
+      decide(snapshot, intentOf('https://a.example:443', 'GET', '/a', { action })).outcome;
+    expect(['http.request', 'http.upgrade', 'http.message', 'http.request'].map(asking)).toEqual([
+      'allow',
+      'deny',
+      'deny',
+      'allow',
+    ]);
+  });
+
   it('knows nothing of what no policy reads, and everything of what one reads', () => {
     const engine = freshEngine();
     const snapshot = snapshotOf(engine, { session: { 'session/a': when('context.http.method == "GET"') } });
