@@ -118,12 +118,8 @@ describe('the memo', () => {
     });
     const asking = (action: Intent['action']): string =>
       decide(snapshot, intentOf('https://a.example:443', 'GET', '/a', { action })).outcome;
-    expect(['http.request', 'http.upgrade', 'http.message', 'http.request'].map(asking)).toEqual([
-      'allow',
-      'deny',
-      'deny',
-      'allow',
-    ]);
+    const actions = ['http.request', 'http.upgrade', 'http.message', 'http.request'] as const;
+    expect(actions.map(asking)).toEqual(['allow', 'deny', 'deny', 'allow']);
   });
 
   it('knows nothing of what no policy reads, and everything of what one reads', () => {
