@@ -92,7 +92,7 @@ export class H2Server implements Disposable {
       stream.end(Buffer.alloc(bigBytes, 'b'));
     } else if (path === '/medium') {
       stream.respond({ ':status': 200 });
-      stream.end(Buffer.alloc(60_000, 'm'));
+      stream.end(Buffer.alloc(20_000, 'm'));
     } else if (path === '/fields') {
       const fields = [':status', '200', 'alt-svc', 'h3=":443"', 'set-cookie', 'a=1', 'set-cookie', 'b=2', 'x-y', 'z'];
       // A server may leave out its Date; `sendDate` is missing in Node's types.
