@@ -106,7 +106,7 @@ describe('the memo', () => {
         }
         hits += asks.length - engine.asked;
       }),
-      { numRuns: 40 },
+      { numRuns: 80 },
     );
     // Enough questions must have been answered from memory for the comparison to mean something.
     expect(hits).toBeGreaterThan(100);
