@@ -111,6 +111,22 @@ describe('stops', () => {
     expect((await harness.get(`/v1/sessions/${id}`)).json.state).toBe('frozen');
   });
 
+  test('a session that was left frozen between the stop and its record can be lifted', async () => {
+    await using harness = await Harness.start();
+    const { id } = await create(harness);
+    const alive = harness.supervisor.sessions.get(id);
+    if (alive === undefined) throw new TypeError('no session');
+    await harness.close();
+    await harness.reopenAs(async () => {
+      harness.supervisor.sessions.set(id, { ...alive, state: 'frozen' });
+    }, [id]);
+    expect((await harness.get(`/v1/sessions/${id}`)).json.state).toBe('frozen');
+    const lifted = await harness.post('/v1/lifts', { scope: { session: id } });
+    expect([lifted.status, lifted.json]).toEqual([200, { lifted: [], thawed: [id] }]);
+    expect(harness.supervisor.sessions.get(id)?.state).toBe('running');
+    expect((await harness.post('/v1/lifts', { scope: { session: id } })).json.code).toBe('not-found');
+  });
+
   test('what nobody confirmed is said to be unconfirmed, and recorded all the same', async () => {
     await using harness = await Harness.start();
     const { id } = await create(harness);

@@ -88,7 +88,7 @@ export class Stops {
         'start a new session',
       ]);
     }
-    if (found.length === 0) throw this.#nothingToLift(scope);
+    if (found.length === 0 && !this.#leftFrozen(scope)) throw this.#nothingToLift(scope);
     const epoch = await this.#raiseEpoch();
     const ids = found.map((stop) => stop.id);
     const at = timestamp(clock);
@@ -208,6 +208,12 @@ export class Stops {
   async #awaitEnds(targets: readonly LiveSession[]): Promise<void> {
     const late = new Promise<void>((resolve) => setTimeout(resolve, limits.stopEndWaitMs).unref());
     await Promise.race([Promise.all(targets.map((session) => session.ended.promise)), late]);
+  }
+
+  /** A crash between a freeze and its record, or between the record of a lift and the thaw, leaves a session frozen by no stop. */
+  #leftFrozen(scope: StopScope): boolean {
+    const { table, registry } = this.#parts;
+    return registry.within(scope).some((session) => session.state === 'frozen' && table.of(session).length === 0);
   }
 
   #nothingToLift(scope: StopScope) {
