@@ -209,7 +209,9 @@ export class SessionCgroup {
       : { 'memory.swap.max': '0', 'memory.oom.group': '1' };
     this.#setIfThere('memory', swap);
     this.#quota = this.#hierarchy.legacy.has('cpu') ? String(quota) : `${quota} ${periodUs}`;
-    if (this.#restore() === false) throw new Error('this kernel has no quota of processor time');
+    if (this.#restore() === false) {
+      throw new CordonError<SandboxErrorCode>('layer-missing', 'this kernel has no quota of processor time');
+    }
   }
 
   /** False: there is no such file. */
