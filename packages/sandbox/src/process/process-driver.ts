@@ -48,7 +48,7 @@ class ProcessDriver implements SandboxDriver {
   readonly #options: ProcessDriverOptions;
   /** Filters by profile: the same bytes every time, and a millisecond to compile. */
   readonly #filters = new Map<string, Uint8Array>();
-  /** Whether connections can be caught here, tried once: names are written into the sandbox's files before it is known anew. */
+  /** Whether connections can be caught here, tried before: names are written into the sandbox's files before it is known anew. */
   #captures: Promise<boolean> | null = null;
 
   constructor(options: ProcessDriverOptions) {
@@ -62,8 +62,7 @@ class ProcessDriver implements SandboxDriver {
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const begun = this.#options.clock.monotonic();
     checkSpec(spec);
-    this.#captures ??= tryCapture(spec.launchBinary).then(({ works }) => works);
-    const capture = await this.#captures;
+    const capture = await this.#canCapture(spec.launchBinary);
     if (signal.aborted) throw aborted();
     const building = this.#prepare(spec, capture);
     // INVARIANT: from here on everything of this session's name is this start's own, and goes with it.
@@ -81,6 +80,14 @@ class ProcessDriver implements SandboxDriver {
       await this.#undo(spec, launch, building.cgroup);
       throw error;
     }
+  }
+
+  /** Only a yes is for good: a host that was too busy to try, or has got its module since, is tried again. */
+  async #canCapture(launchBinary: string): Promise<boolean> {
+    this.#captures ??= tryCapture(launchBinary).then(({ works }) => works);
+    const works = await this.#captures;
+    if (!works) this.#captures = null;
+    return works;
   }
 
   async sweep(names: SessionNames): Promise<TeardownItem[]> {

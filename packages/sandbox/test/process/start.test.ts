@@ -1,7 +1,23 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { collect, requireHost, run, said, sh, start, text } from './harness.ts';
+import { collect, driver, Place, requireHost, run, said, sh, specFor, start, text } from './harness.ts';
 
 beforeAll(requireHost);
+
+describe('capture', () => {
+  it('that could not be tried at one start is tried at the next', async () => {
+    const same = driver();
+    using first = new Place();
+    const broken = { ...specFor(first, { command: ['true'] }), launchBinary: '/bin/false' };
+    await expect(same.start(broken, new AbortController().signal)).rejects.toThrow();
+    using second = new Place();
+    const sandbox = await same.start(specFor(second, { command: ['true'] }), new AbortController().signal);
+    try {
+      expect(sandbox.report.capture).toBe('redirect');
+    } finally {
+      await sandbox.teardown();
+    }
+  });
+});
 
 describe('a command', () => {
   it('returns its status', async () => {
