@@ -9,6 +9,8 @@ export const limits = {
   queryPairsMax: 256,
   targetBytesMax: 16 * 1024,
   bodyBytesMax: 8 * 1024 * 1024,
+  /** Chunks, frames or reads, as they come. */
+  bodyPiecesMax: 256 * 1024,
   /** Bodies in memory at once, coded and decoded together; one session, and all of them. */
   bodyBytesHeldPerSessionMax: 64 * 1024 * 1024,
   bodyBytesHeldMax: 256 * 1024 * 1024,

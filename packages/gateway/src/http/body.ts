@@ -7,6 +7,7 @@ import type { GatewayLimits } from '../limits.ts';
 import { type Refusal, refuse } from '../refuse/refusal.ts';
 import type { Holding } from '../session/held.ts';
 import type { Framing } from './head.ts';
+import { Pieces } from './pieces.ts';
 import { type HeaderPairs, valuesOf } from './wire-head.ts';
 
 /** A whole request body: the bytes that came, which are the bytes that go, and what they say once decoded. */
@@ -48,7 +49,7 @@ export async function readBody(
 
 function collect(request: Readable, limits: GatewayLimits, holding: Holding): Promise<Buffer | Refusal> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const pieces = new Pieces();
     let bytes = 0;
     const finish = (result: Buffer | Refusal): void => {
       clearTimeout(idle);
@@ -60,7 +61,7 @@ function collect(request: Readable, limits: GatewayLimits, holding: Holding): Pr
       resolve(result);
     };
     const late = (): void => finish(refuse('request-timeout', 'The body stopped arriving.'));
-    let idle = setTimeout(late, limits.bodyIdleMs);
+    const idle = setTimeout(late, limits.bodyIdleMs);
     const total = setTimeout(late, limits.bodyTotalMs);
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
@@ -72,9 +73,13 @@ function collect(request: Readable, limits: GatewayLimits, holding: Holding): Pr
         finish(memoryFull());
         return;
       }
-      chunks.push(chunk);
-      clearTimeout(idle);
-      idle = setTimeout(late, limits.bodyIdleMs);
+      pieces.add(chunk);
+      // Each costs a turn of everybody's loop, however little it brings.
+      if (pieces.count > limits.bodyPiecesMax) {
+        finish(refuse('body-too-large', `A body may arrive in ${limits.bodyPiecesMax} pieces.`));
+        return;
+      }
+      idle.refresh();
     };
     const onClose = (): void => {
       clearTimeout(idle);
@@ -83,7 +88,7 @@ function collect(request: Readable, limits: GatewayLimits, holding: Holding): Pr
     };
     if (request.destroyed && !request.readableEnded) return onClose();
     request.on('data', onData);
-    request.on('end', () => finish(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    request.on('end', () => finish(pieces.whole()));
     request.on('close', onClose);
     request.on('error', () => request.destroy());
   });
