@@ -125,9 +125,10 @@ export const gatewayMutations: readonly Mutation[] = [
       ],
       [
         'a body that stops is waited for',
-        '      idle = setTimeout(late, limits.bodyIdleMs);',
-        '      idle = setTimeout(() => undefined, limits.bodyIdleMs);',
+        'const idle = setTimeout(late, limits.bodyIdleMs);',
+        'const idle = setTimeout(() => undefined, limits.bodyIdleMs);',
       ],
+      ['any number of pieces', 'if (pieces.count > limits.bodyPiecesMax)', 'if (pieces.count < 0)', [test('pieces')]],
       ['a bomb is called unreadable', "error.code === 'coding-too-large'", "error.code === ''", [test('hostile-size')]],
     ],
   ),

@@ -60,19 +60,20 @@ export function pipe(options: PipeOptions): Promise<Piped> {
         }
         count(chunk.length);
         idle.refresh();
-        if (to.write(chunk)) return;
+        to.write(chunk, taken);
+        // Not by the high water mark: that counts bytes, and a chunk of one byte takes hundreds while it waits.
+        if (to.writableLength === 0) return;
         from.pause();
         slow ??= setTimeout(() => cut('slow-reader', 'the reader took nothing for too long'), options.slowReaderMs);
         timers.add(slow);
       });
-      to.on('drain', () => {
-        if (slow !== null) {
-          clearTimeout(slow);
-          timers.delete(slow);
-        }
+      const taken = (): void => {
+        if (slow === null || to.writableLength > 0) return;
+        clearTimeout(slow);
+        timers.delete(slow);
         slow = null;
         from.resume();
-      });
+      };
       from.once('end', () => {
         to.end();
         ended += 1;
