@@ -10,7 +10,7 @@ import { open } from './through.ts';
 /**
  * HTTP/2 against HTTP/1.1, straight to the server and through the gateway, over TLS that is kept:
  *
- *     node --conditions=cordon-source bench/gateway/http2.ts [--requests 2000] [--rounds 5] [--parallel 32]
+ *     node --conditions=cordon-source bench/gateway/http2.ts [--requests 2000] [--rounds 5] [--parallel 32] [--protocols h2]
  *
  * Each protocol carries one request at a time, and then 32: over 32 connections, or as 32 streams of one. The server
  * speaks what it is asked for, so behind the gateway it is the same protocol again. Arms take turns in every round, and
@@ -21,11 +21,13 @@ const { values } = parseArgs({
     requests: { type: 'string', default: '2000' },
     rounds: { type: 'string', default: '5' },
     parallel: { type: 'string', default: '32' },
+    /** One of them alone, to profile it. */
+    protocols: { type: 'string', default: 'http/1.1,h2' },
   },
 });
 
-const protocols = ['http/1.1', 'h2'] as const;
-type Protocol = (typeof protocols)[number];
+type Protocol = 'http/1.1' | 'h2';
+const protocols = (['http/1.1', 'h2'] as const).filter((each) => values.protocols.split(',').includes(each));
 const host = `api.${domain}`;
 
 interface Way {
@@ -145,7 +147,8 @@ for (const way of ways) {
   for (const samples of [way.one, way.many, way.cpu, way.cpuOne]) samples.length = 0;
 }
 for (let round = 0; round < Number(values.rounds); round++) {
-  for (const way of ways) {
+  // Whoever comes first in a round is not always the same.
+  for (const way of round % 2 === 0 ? ways : [...ways].reverse()) {
     await drive(way, 1, requests, 2 * round + 1);
     await drive(way, parallel, requests, 2 * round + 2);
   }
@@ -165,12 +168,19 @@ for (const way of ways) {
   print('    processor time a request, 1 at a time', summarize(way.cpuOne), 'µs');
   print(`    processor time a request, ${parallel} at a time`, summarize(way.cpu), 'µs');
 }
-for (const { name } of arms) {
-  const of = (protocol: Protocol, key: 'many' | 'cpu'): number =>
-    summarize(ways.find((way) => way.arm.name === name && way.protocol === protocol)?.[key] ?? []).median;
-  const rate = (of('h2', 'many') / of('http/1.1', 'many')).toFixed(2);
-  const cpu =
-    name === 'direct' ? '' : `, at ${(of('h2', 'cpu') / of('http/1.1', 'cpu')).toFixed(2)} of its processor time`;
-  console.log(`${name}: HTTP/2 carries ${rate} of HTTP/1.1's requests a second${cpu}`);
+/** Of each round by itself, so that what else the machine does is the same for both. */
+function ratio(name: string, key: 'many' | 'cpu' | 'cpuOne'): number {
+  const of = (protocol: Protocol): readonly number[] =>
+    ways.find((way) => way.arm.name === name && way.protocol === protocol)?.[key] ?? [];
+  const two = of('h2');
+  return summarize(of('http/1.1').map((one, round) => (two[round] ?? Number.NaN) / one)).median;
+}
+if (protocols.length === 2) {
+  for (const { name } of arms) {
+    console.log(`${name}: HTTP/2 carries ${ratio(name, 'many').toFixed(2)} of HTTP/1.1's requests a second`);
+    if (name === 'direct') continue;
+    const [one, many] = [ratio(name, 'cpuOne'), ratio(name, 'cpu')];
+    console.log(`  at ${many.toFixed(2)} of its processor time a request; one at a time ${one.toFixed(2)}`);
+  }
 }
 endArms([...arms, upstream]);

@@ -26,6 +26,8 @@ export class H2Reply implements Reply {
   readonly #stream: ServerHttp2Stream;
   readonly #watch: ReplyWatch;
   #ended = false;
+  /** The newest part, for a moment: with the end right behind it both are one frame, one record of TLS and one system call. */
+  #last: Buffer | null = null;
   /** Ended by us before its time. */
   cut = false;
   shouldKeepAlive = true;
@@ -61,7 +63,7 @@ export class H2Reply implements Reply {
   }
 
   get writableLength(): number {
-    return this.#stream.writableLength;
+    return this.#stream.writableLength + (this.#last?.length ?? 0);
   }
 
   /** @throws CordonError `upstream-protocol` for a status that HTTP does not have (RFC 9110 §15) */
@@ -86,9 +88,11 @@ export class H2Reply implements Reply {
   }
 
   write(chunk: Buffer): boolean {
-    // After a 205 the stream has ended with its head; a server that sends a body all the same sends it to nobody.
     this.#watch.wrote(chunk.length);
-    return this.#stream.writableEnded || this.#stream.write(chunk);
+    this.#pass();
+    this.#last = chunk;
+    setImmediate(() => this.#pass());
+    return !this.#stream.writableNeedDrain;
   }
 
   end(chunk?: Buffer, sent?: () => void): void {
@@ -98,7 +102,17 @@ export class H2Reply implements Reply {
       if (this.writableFinished) setImmediate(sent);
       else this.#whenFinished(sent);
     }
-    if (!stream.writableEnded) stream.end(chunk);
+    if (chunk !== undefined) this.#pass();
+    const last = chunk ?? this.#last;
+    this.#last = null;
+    if (!stream.writableEnded) stream.end(last ?? undefined);
+  }
+
+  #pass(): void {
+    const chunk = this.#last;
+    this.#last = null;
+    // After a 205 the stream has ended with its head; a server that sends a body all the same sends it to nobody.
+    if (chunk !== null && !this.#stream.writableEnded) this.#stream.write(chunk);
   }
 
   #whenFinished(sent: () => void): void {
@@ -115,6 +129,7 @@ export class H2Reply implements Reply {
 
   destroy(): void {
     this.cut = true;
+    this.#last = null;
     this.#stream.destroy(new GatewayError('stream-cut', 'the answer was cut'));
   }
 
