@@ -91,11 +91,14 @@ export const http2Mutations: readonly Mutation[] = [
       'if (!this.#ended) return false;',
       replies,
     ],
+    ['no backpressure', 'return !this.#stream.writableNeedDrain;', 'return true;'],
     [
-      'no backpressure',
-      'return this.#stream.writableEnded || this.#stream.write(chunk);',
-      'this.#stream.write(chunk);\n    return true;',
+      'what was cut off goes out',
+      'this.cut = true;\n    this.#last = null;',
+      'this.cut = true;\n    this.#pass();',
+      replies,
     ],
+    ['parts are held back', 'setImmediate(() => this.#pass());', '', replies],
     ['a Date of ours', 'sendDate: this.sendDate', 'sendDate: true', agent],
   ]),
   ...mutationsOf(out('h2-frames'), frames, [
