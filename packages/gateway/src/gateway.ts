@@ -26,6 +26,7 @@ import { limits as defaults, type GatewayLimits } from './limits.ts';
 import { Datagrams } from './listen/datagrams.ts';
 import { Listener, type ListenHandle } from './listen/listener.ts';
 import type { Socket } from './listen/wire.ts';
+import { limitReports } from './report-limit.ts';
 import { Service } from './service.ts';
 import { HeldBytes } from './session/held.ts';
 import { Session } from './session/session.ts';
@@ -81,9 +82,10 @@ export class Gateway implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   constructor(options: GatewayOptions) {
-    this.#options = options;
     this.#limits = { ...defaults, ...options.limits };
-    const { clock, random, journal, report, egress, boot } = options;
+    const { clock, random, journal, egress, boot } = options;
+    const report = limitReports(options.report, clock, this.#limits.reportsPerMinuteMax);
+    this.#options = { ...options, report };
     this.#right = new RightToDecide(clock);
     this.#held = new HeldBytes(this.#limits.bodyBytesHeldMax);
     this.#policies = new Policies(options.engine, options.tenant);

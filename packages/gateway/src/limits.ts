@@ -94,6 +94,8 @@ export const limits = {
   payloadKeptBytesMax: 64 * 1024,
   /** Heads that could not be read are recorded as faults up to this many a minute and session; the rest is counted. */
   refusalsRecordedPerMinuteMax: 120,
+  /** Lines of the host's log, of each code. */
+  reportsPerMinuteMax: 60,
   /** Denied decisions of one session in a minute; then its requests are refused undecided until the minute is over. */
   deniedPerMinuteMax: 1200,
   // shape of texts shown to an agent
