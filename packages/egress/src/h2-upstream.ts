@@ -2,6 +2,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@cordon/protocol';
 import { egressError } from './error.ts';
+import { letGoOfSession } from './h2-error.ts';
 import { type FrameAbuse, FrameMeter } from './h2-frames.ts';
 import { MeteredSocket } from './h2-socket.ts';
 import { limits } from './limits.ts';
@@ -54,7 +55,7 @@ export class H2Upstream {
         initialWindowSize: limits.h2StreamWindowBytes,
       },
     });
-    this.#session.on('error', () => undefined);
+    this.#session.on('error', letGoOfSession);
     this.#session.on('close', () => this.destroy());
     this.#session.once('connect', () => {
       if (!this.#session.destroyed) this.#session.setLocalWindowSize(limits.h2SessionWindowBytes);

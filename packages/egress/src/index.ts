@@ -22,6 +22,7 @@ export {
 export { dial } from './dial.ts';
 export { type EgressErrorCode, statusOf } from './error.ts';
 export type { HeaderPairs, OutgoingHead, UpstreamAnswer } from './exchange.ts';
+export { letGoOfSession } from './h2-error.ts';
 export { type FrameAbuse, type FrameLimits, FrameMeter } from './h2-frames.ts';
 export { MeteredSocket } from './h2-socket.ts';
 export { localHostView } from './host.ts';

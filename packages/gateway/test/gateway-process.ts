@@ -3,14 +3,22 @@ import { once } from 'node:events';
 import path from 'node:path';
 import type { GatewayFigures, GatewayOrder } from './gateway-program.ts';
 
+interface Told {
+  readonly ports: readonly number[];
+  readonly ca: string;
+}
+
 /** `gateway-program.ts` as a child: `ports[i]` is the proxy of session i. */
 export class GatewayProcess implements AsyncDisposable {
   readonly ports: readonly number[];
+  /** What its intercepted TLS is signed by. */
+  readonly ca: string;
   readonly #child: ChildProcess;
 
-  private constructor(child: ChildProcess, ports: readonly number[]) {
+  private constructor(child: ChildProcess, { ports, ca }: Told) {
     this.#child = child;
     this.ports = ports;
+    this.ca = ca;
   }
 
   /** `openFilesMax`: both limits of its descriptors; Node itself raises the soft one to the hard one. */
@@ -21,13 +29,13 @@ export class GatewayProcess implements AsyncDisposable {
     const child = spawn('bash', ['-c', line, process.execPath, program, JSON.stringify(order)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    const told = once(child, 'message') as Promise<[{ readonly ports: readonly number[] }]>;
+    const told = once(child, 'message') as Promise<[Told]>;
     const ended = once(child, 'exit').then(([status]) => {
       throw new Error(`the gateway ended before it served: ${status}`);
     });
-    const [{ ports }] = await Promise.race([told, ended]);
+    const [first] = await Promise.race([told, ended]);
     ended.catch(() => undefined);
-    return new GatewayProcess(child, ports);
+    return new GatewayProcess(child, first);
   }
 
   get running(): boolean {

@@ -1,6 +1,9 @@
 // A whole gateway in a process of its own, for tests that need its descriptors and its memory apart from the client's.
 // Argument: JSON of `GatewayOrder`. Says `{ ports }` over IPC when it serves, and answers `stats`.
 import { readdirSync } from 'node:fs';
+import { performServerHandshake } from 'node:http2';
+import { duplexPair } from 'node:stream';
+import { queryObjects } from 'node:v8';
 import { watchLoad } from '../../../apps/cordond/src/load.ts';
 import { Rig, session } from './rig.ts';
 
@@ -17,6 +20,8 @@ export interface GatewayFigures {
   readonly descriptors: number;
   readonly heapBytes: number;
   readonly rssBytes: number;
+  /** HTTP/2 connections of clients that are still reachable, open or not. */
+  readonly h2Sessions: number;
 }
 
 const order = JSON.parse(process.argv[2] ?? '') as GatewayOrder;
@@ -25,7 +30,7 @@ const others = Array.from(
   (_, i) => `ses_01arz3ndektsv4rrffq6${String(i).padStart(6, '0')}`,
 );
 const rig = await Rig.start({
-  grants: [{ allow: 'http://api.example.com', methods: ['GET', 'POST'] }],
+  grants: [{ allow: 'http://api.example.com', methods: ['GET', 'POST'] }, { allow: 'api.example.com' }],
   hosts: { 'api.example.com:80': order.upstreamPort },
   sessions: others,
   // The measure of production, often enough to be taken while no descriptor is left.
@@ -41,6 +46,10 @@ const rig = await Rig.start({
   },
 });
 
+const [half] = duplexPair();
+const example = performServerHandshake(half);
+example.destroy();
+
 process.on('message', (what) => {
   if (what === 'stats') process.send?.(figures());
 });
@@ -55,11 +64,12 @@ function figures(): GatewayFigures {
       descriptors: readdirSync('/proc/self/fd').length,
       heapBytes: process.memoryUsage().heapUsed,
       rssBytes: process.memoryUsage.rss(),
+      h2Sessions: Number(queryObjects(example.constructor as () => void)),
     };
   } catch {
     // To look takes a descriptor itself.
     const unknown = Number.MAX_SAFE_INTEGER;
-    return { sockets, inFlight, descriptors: unknown, heapBytes: unknown, rssBytes: unknown };
+    return { sockets, inFlight, descriptors: unknown, heapBytes: unknown, rssBytes: unknown, h2Sessions: unknown };
   }
 }
 
@@ -69,4 +79,4 @@ process.once('disconnect', () => {
     () => process.exit(1),
   );
 });
-process.send?.({ ports: [...others, session].map((id) => rig.portsOf(id).proxy) });
+process.send?.({ ca: rig.ca.certificate, ports: [...others, session].map((id) => rig.portsOf(id).proxy) });

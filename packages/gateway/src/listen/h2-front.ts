@@ -1,7 +1,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { type FrameAbuse, FrameMeter, MeteredSocket } from '@cordon/egress';
+import { type FrameAbuse, FrameMeter, letGoOfSession, MeteredSocket } from '@cordon/egress';
 import { assertNever, type Clock } from '@cordon/protocol';
 import { wireOfH2 } from '../http/h2-head.ts';
 import type { GatewayLimits } from '../limits.ts';
@@ -144,6 +144,7 @@ class H2Conversation implements Disposable {
   }
 
   #onError(error: Error): void {
+    letGoOfSession(error);
     const code = 'code' in error ? String(error.code) : '';
     // A GOAWAY of the client, or an end that was our own: there is nothing to say about either.
     if (this.#ended || code === 'ERR_HTTP2_SESSION_ERROR' || code === 'ECONNRESET') return;
