@@ -72,6 +72,7 @@ function seeds(): readonly Uint8Array[] {
       { ...mount, overlay: 'shade' as const, owners: null },
     ],
     sockets: { capture: true, tcp: [{ address: '127.64.0.1', port: 5432 }] },
+    relay: { folder: '/run/relay', token: new Uint8Array(32).fill(7) },
     bubblewrap: '/usr/bin/bwrap',
     arguments: ['--bind', '/a', '/b'],
     launch: encodeLaunch(launch),
@@ -79,7 +80,7 @@ function seeds(): readonly Uint8Array[] {
   const marked = (kind: number, bytes: Uint8Array): Uint8Array => Buffer.concat([Buffer.from([kind]), bytes]);
   return [
     marked(0, encodeGuard(guard)),
-    marked(0, encodeGuard({ ...guard, session: null, cgroup: null, mounts: [] })),
+    marked(0, encodeGuard({ ...guard, session: null, cgroup: null, mounts: [], relay: null })),
     marked(1, encodeLaunch(launch)),
     marked(1, encodeLaunch({ ...launch, fallback: { processes: 9, dataBytes: 4096 } })),
     marked(2, encodeCommand(main)),

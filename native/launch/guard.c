@@ -107,7 +107,7 @@ static _Noreturn void run_bwrap(const struct guard_order *order, const struct pa
   enter_v1(order);
   leave_inheritance();
   stage_build(order->mounts, order->mounts_count, (int)order->root);
-  sockets_hand_over(FD_CHANNEL, &order->sockets);
+  sockets_hand_over(passed->channel, &order->sockets);
   become_session(order);
   place(passed);
   signal(SIGPIPE, SIG_DFL);
@@ -120,6 +120,13 @@ static _Noreturn void run_bwrap(const struct guard_order *order, const struct pa
   die_with(guard);
   execve(order->bwrap, argv, environment);
   fault("namespaces", "cannot execute bubblewrap");
+}
+
+/* In the session's cgroups, and in no namespace of its sandbox. */
+static _Noreturn void run_bridge(const struct guard_order *order, int channel, pid_t guard) {
+  enter_v1(order);
+  leave_inheritance();
+  bridge_main(&order->bridge, channel, guard);
 }
 
 static pid_t clone_into(int cgroup, int *pidfd) {
@@ -140,34 +147,46 @@ static void drop_capabilities(void) {
   if (syscall(SYS_capset, &header, data) != 0) fault("uid", "guard cannot drop capabilities");
 }
 
-static void kill_everything(int kill_fd, int pidfd) {
-  if (kill_fd >= 0) {
-    ssize_t ignored = write(kill_fd, "1", 1);
+struct watched {
+  int kill; /* cgroup.kill; -1: none */
+  int sandbox;
+  int bridge; /* -1: none */
+};
+
+static void kill_everything(const struct watched *watched) {
+  if (watched->kill >= 0) {
+    ssize_t ignored = write(watched->kill, "1", 1);
     (void)ignored;
   }
-  syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+  syscall(SYS_pidfd_send_signal, watched->sandbox, SIGKILL, NULL, 0);
+  if (watched->bridge >= 0) syscall(SYS_pidfd_send_signal, watched->bridge, SIGKILL, NULL, 0);
 }
 
-static int watch(int kill_fd, int pidfd, pid_t child, int lifeline) {
+static int watch(const struct watched *watched, pid_t child, int lifeline) {
   struct frame_reader reader = {.have = 0};
-  struct pollfd polled[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = FD_CONTROL, .events = POLLIN}};
-  for (;;) {
-    if (poll(polled, 2, -1) < 0 && errno != EINTR) kill_everything(kill_fd, pidfd);
-    if (polled[0].revents != 0) break;
-    if (polled[1].revents == 0) continue;
+  struct pollfd polled[3] = {{.fd = watched->sandbox, .events = POLLIN}, {.fd = watched->bridge, .events = POLLIN}, {.fd = FD_CONTROL, .events = POLLIN}};
+  /* The relay ends after the sandbox, when what it holds has been read. When it ends before, the launcher ends, whose channel
+   * it was. */
+  while (polled[0].fd >= 0 || polled[1].fd >= 0) {
+    if (poll(polled, 3, -1) < 0 && errno != EINTR) kill_everything(watched);
+    if (polled[0].revents != 0 && polled[0].fd >= 0) {
+      close(lifeline);
+      polled[0].fd = -1;
+    }
+    if (polled[1].revents != 0) polled[1].fd = -1;
+    if (polled[2].revents == 0) continue;
     struct frame frame;
     int got = frame_read(&reader, FD_CONTROL, &frame);
     if (got == 0) continue;
-    kill_everything(kill_fd, pidfd);
+    kill_everything(watched);
     /* A malformed frame and the end of the socket end the sandbox; so does the one frame that there is. */
-    if (got < 0 || frame.type != FRAME_GUARD_KILL) polled[1].fd = -1;
+    if (got < 0 || frame.type != FRAME_GUARD_KILL) polled[2].fd = -1;
   }
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   /* bubblewrap's end is not yet that of its child, the first process of the namespace, which is ours now (subreaper).
    * It ends by bubblewrap's end and by the lifeline's; when it has been reaped, nothing is left inside. */
-  if (kill_fd >= 0) kill_everything(kill_fd, pidfd);
-  close(lifeline);
+  if (watched->kill >= 0) kill_everything(watched);
   while (waitpid(-1, NULL, 0) > 0 || errno == EINTR) continue;
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -188,10 +207,10 @@ int guard_main(void) {
   guard_order_read(FD_CONTROL, &order);
   if (order.parent != parent) return 70;
   int cgroup = -1;
-  int kill_fd = -1;
+  struct watched watched = {.kill = -1, .sandbox = -1, .bridge = -1};
   if (order.unified[0] != 0) {
     cgroup = open_in(order.unified, ".", O_DIRECTORY | O_PATH);
-    kill_fd = open_in(order.unified, "cgroup.kill", O_WRONLY);
+    watched.kill = open_in(order.unified, "cgroup.kill", O_WRONLY);
   }
   int lifeline[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, lifeline) != 0) fault("description", "socketpair");
@@ -206,10 +225,21 @@ int guard_main(void) {
   if (passed.program < 0) fault("description", "cannot open this program");
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) fault("namespaces", "PR_SET_CHILD_SUBREAPER");
   pid_t self = getpid();
-  int pidfd = -1;
-  pid_t child = clone_into(cgroup, &pidfd);
+  int channel[2] = {-1, -1};
+  if (order.bridge.folder[0] != 0) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0) fault("description", "socketpair");
+    pid_t bridge = clone_into(cgroup, &watched.bridge);
+    if (bridge < 0) fault(cgroup >= 0 ? "cgroups" : "relay", "cannot start the relay");
+    if (bridge == 0) run_bridge(&order, channel[0], self);
+    passed.channel = channel[1];
+  }
+  pid_t child = clone_into(cgroup, &watched.sandbox);
   if (child < 0) fault(cgroup >= 0 ? "cgroups" : "namespaces", "cannot start the sandbox's first process");
   if (child == 0) run_bwrap(&order, &passed, self);
+  if (channel[0] >= 0) {
+    close(channel[0]);
+    close(channel[1]);
+  }
   close(FD_CHANNEL);
   close(FD_LAUNCH);
   close(passed.launch);
@@ -218,5 +248,5 @@ int guard_main(void) {
   close(lifeline[1]);
   drop_capabilities();
   die_with(parent);
-  return watch(kill_fd, pidfd, child, lifeline[0]);
+  return watch(&watched, child, lifeline[0]);
 }

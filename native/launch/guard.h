@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bridge.h"
 #include "sockets.h"
 #include "stage.h"
 
@@ -26,6 +27,7 @@ struct guard_order {
   struct stage_mount mounts[STAGE_MOUNTS_MAX];
   unsigned mounts_count;
   struct sockets_order sockets;
+  struct bridge_order bridge;
   const char *bwrap;
   const unsigned char *arguments;
   size_t arguments_length;

@@ -52,6 +52,16 @@ static void read_sockets(struct reader *reader, struct sockets_order *sockets) {
   }
 }
 
+static void read_bridge(struct reader *reader, struct bridge_order *bridge) {
+  size_t length;
+  bridge->folder = reader_string(reader, STAGE_PATH_MAX);
+  bridge->token = reader_bytes(reader, BRIDGE_TOKEN_BYTES, &length);
+  if (bridge->folder[0] == 0 ? length != 0 : bridge->folder[0] != '/' || length != BRIDGE_TOKEN_BYTES) {
+    errno = 0;
+    fault("description", "malformed relay");
+  }
+}
+
 void guard_order_read(int fd, struct guard_order *order) {
   /* Magic and length, the first eight bytes, are all that is read before the size is known. */
   read_exactly(fd, buffer, 8);
@@ -76,6 +86,7 @@ void guard_order_read(int fd, struct guard_order *order) {
   order->mounts_count = reader_count(&reader, STAGE_MOUNTS_MAX);
   for (unsigned i = 0; i < order->mounts_count; i++) read_mount(&reader, &order->mounts[i]);
   read_sockets(&reader, &order->sockets);
+  read_bridge(&reader, &order->bridge);
   order->bwrap = reader_string(&reader, STAGE_PATH_MAX);
   order->arguments = reader_bytes(&reader, 1 << 20, &order->arguments_length);
   order->launch = reader_bytes(&reader, 2 << 20, &order->launch_length);

@@ -40,6 +40,8 @@ export interface DeploymentOptions {
   readonly as?: { readonly uid: number; readonly gid: number };
   /** Contents of the test-only destinations file; the daemon is then started with it. */
   readonly destinations?: unknown;
+  /** `relay`: the sockets of sessions that name no policy of their own are relayed (docs/decisions/0048). */
+  readonly sockets?: 'hand-off' | 'relay';
   /** Another Node than the checkout's, for everything that is started. */
   readonly node?: string;
   /** A file system of its own for the state folder. */
@@ -78,6 +80,7 @@ export class Deployment implements AsyncDisposable {
     }
     if (options.as !== undefined) mkdirSync(deployment.#checkout);
     options.disk?.attach(deployment.home);
+    writeFileSync(path.join(folder, 'relay.yaml'), 'version: 1\nsockets: relay\n', { mode: 0o644 });
     if (options.destinations !== undefined) {
       writeFileSync(deployment.#destinations, JSON.stringify(options.destinations), { mode: 0o644 });
     }
@@ -129,7 +132,9 @@ export class Deployment implements AsyncDisposable {
 
   /** Starts the command line and leaves it running; `closed` is its exit status, whenever it ended. */
   background(args: readonly string[], options: RunOptions = {}): BackgroundRun {
-    return this.#spawn([...this.#commandLine(), ...args], options);
+    const isRelayed = this.#options.sockets === 'relay' && args[0] === 'run' && !args.includes('--policy');
+    const way = isRelayed ? ['--policy', path.join(this.folder, 'relay.yaml')] : [];
+    return this.#spawn([...this.#commandLine(), ...args.slice(0, 1), ...way, ...args.slice(1)], options);
   }
 
   #spawn(command: readonly string[], options: RunOptions): BackgroundRun {

@@ -10,7 +10,12 @@ const bare =
   'env -u HTTPS_PROXY -u HTTP_PROXY -u ALL_PROXY -u https_proxy -u http_proxy -u all_proxy -u NODE_USE_ENV_PROXY';
 const curl = `${bare} curl -sS -m 20 -w ' status %{http_code}\\n'`;
 
-describe.each(['root', 'ordinary'] as const)('programs that ignore the proxy, started by %s', (user) => {
+describe.each([
+  ['root', 'hand-off'],
+  ['ordinary', 'hand-off'],
+  ['root', 'relay'],
+  ['ordinary', 'relay'],
+] as const)('programs that ignore the proxy, started by %s (%s)', (user, sockets) => {
   const as = user === 'ordinary' ? ordinaryUser : undefined;
   const weaker = as === undefined ? [] : ['--allow-weaker', 'cgroups'];
   const ca = new TestCa();
@@ -25,7 +30,7 @@ describe.each(['root', 'ordinary'] as const)('programs that ignore the proxy, st
       { [host]: tls.port, [`${host}:8443`]: tls.port, [below]: tls.port, [`${host}:80`]: plain.port },
       ca,
     );
-    deployment = await Deployment.start({ ...(as === undefined ? {} : { as }), destinations });
+    deployment = await Deployment.start({ ...(as === undefined ? {} : { as }), destinations, sockets });
   });
   afterAll(async () => {
     await deployment[Symbol.asyncDispose]();
@@ -162,8 +167,9 @@ tell('udp6', lambda: datagrams(socket.AF_INET6, '::1'))
     const { stdout } = await deployment.cordon(['ps', '--all', '--json']);
     const id = /"id":\s*"(ses_[a-z0-9]+)"/.exec(stdout)?.[1] ?? '';
     const shown = JSON.parse((await deployment.cordon(['show', id, '--json'])).stdout) as Record<string, unknown>;
-    expect(shown['sandbox']).toMatchObject({ capture: 'redirect' });
+    expect(shown['sandbox']).toMatchObject({ capture: 'redirect', sockets });
     expect((await deployment.cordon(['show', id])).stdout).toContain('capture: redirect');
+    expect((await deployment.cordon(['show', id])).stdout).toContain(`sockets: ${sockets}`);
     expect((await deployment.cordon(['doctor'])).stdout).toMatch(/works +capture +redirect/);
     expect((await deployment.cordon(['doctor'])).stdout).toMatch(/works +hand-off/);
   });

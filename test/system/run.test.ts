@@ -8,14 +8,16 @@ const wait = (condition: () => boolean | Promise<boolean>, what: string): Promis
   until(condition, what, 15_000);
 
 describe.each([
-  ['root', undefined],
-  ['an ordinary user', ordinaryUser],
-] as const)('cordon run as %s', (_who, as) => {
+  ['root', 'hand-off', undefined],
+  ['an ordinary user', 'hand-off', ordinaryUser],
+  ['root', 'relay', undefined],
+  ['an ordinary user', 'relay', ordinaryUser],
+] as const)('cordon run as %s (%s)', (_who, sockets, as) => {
   let deployment: Deployment;
   // An ordinary user without a delegated cgroup must say that it accepts that.
   const weaker = as === undefined ? [] : ['--allow-weaker', 'cgroups'];
   beforeAll(async () => {
-    deployment = await Deployment.start(as === undefined ? {} : { as });
+    deployment = await Deployment.start({ ...(as === undefined ? {} : { as }), sockets });
   });
   afterAll(async () => {
     await deployment[Symbol.asyncDispose]();

@@ -8,10 +8,16 @@ const wait = (condition: () => boolean | Promise<boolean>, what: string): Promis
 
 const host = 'open.example';
 
-async function withServer(use: (deployment: Deployment, server: HttpSink) => Promise<void>): Promise<void> {
+async function withServer(
+  use: (deployment: Deployment, server: HttpSink) => Promise<void>,
+  sockets: 'hand-off' | 'relay' = 'hand-off',
+): Promise<void> {
   const ca = new TestCa();
   await using server = await HttpSink.start({ tls: ca.issue([host]), answer: () => ({ status: 200, body: 'ok' }) });
-  await using deployment = await Deployment.start({ destinations: destinationsOf({ [host]: server.port }, ca) });
+  await using deployment = await Deployment.start({
+    destinations: destinationsOf({ [host]: server.port }, ca),
+    sockets,
+  });
   await use(deployment, server);
 }
 
@@ -61,6 +67,28 @@ describe('stops', () => {
       const again = await deployment.cordon(['unfreeze', session]);
       expect(again.status).not.toBe(0);
     }));
+
+  it.each(['hand-off', 'relay'] as const)('freeze: a connection is cut, and the next one is served (%s)', (sockets) =>
+    withServer(async (deployment) => {
+      const open = `python3 -u -c "
+import socket
+while True:
+  s = socket.create_connection(('127.0.0.1', 3128)); print('open')
+  while s.recv(1): pass
+  print('cut')"`;
+      const child = deployment.background(['run', '--quiet', '--', '/bin/sh', '-c', open]);
+      let output = '';
+      child.stdout?.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+      await wait(() => output === 'open\n', 'the first connection');
+      expect((await deployment.cordon(['freeze', '--all'])).status).toBe(0);
+      expect((await deployment.cordon(['unfreeze', '--all'])).status).toBe(0);
+      await wait(() => output.startsWith('open\ncut\nopen\n'), 'the cut, and the next connection');
+      expect((await deployment.cordon(['kill', '--all'])).status).toBe(0);
+      expect(await child.closed).toBe(137);
+    }, sockets),
+  );
 
   it('a stopped agent stays stopped after everything was restarted, until it is lifted', () =>
     withServer(async (deployment) => {

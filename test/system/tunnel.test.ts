@@ -23,7 +23,12 @@ const webSocketClient = (url: string, text: string): string => `
   socket.onerror = () => console.log('failed');
   socket.onclose = ({ code, reason }) => { console.log('closed', code, reason); process.exit(0); };`;
 
-describe.each(['root', 'ordinary'] as const)('what is no plain request, started by %s', (user) => {
+describe.each([
+  ['root', 'hand-off'],
+  ['ordinary', 'hand-off'],
+  ['root', 'relay'],
+  ['ordinary', 'relay'],
+] as const)('what is no plain request, started by %s (%s)', (user, way) => {
   const as = user === 'ordinary' ? ordinaryUser : undefined;
   const weaker = as === undefined ? [] : ['--allow-weaker', 'cgroups'];
   const ca = new TestCa();
@@ -38,7 +43,7 @@ describe.each(['root', 'ordinary'] as const)('what is no plain request, started 
     web = await HttpSink.start({ tls: ca.issue([pinned]), answer: () => ({ status: 200, body: 'itself' }) });
     const ports = { [`${database}:5432`]: lines.port, [live]: sockets.port, [pinned]: web.port };
     const destinations = destinationsOf(ports, ca);
-    deployment = await Deployment.start({ ...(as === undefined ? {} : { as }), destinations });
+    deployment = await Deployment.start({ ...(as === undefined ? {} : { as }), destinations, sockets: way });
     writeFileSync(path.join(deployment.workspace, 'server-ca.pem'), ca.certificate, { mode: 0o644 });
   });
   afterAll(async () => {

@@ -14,6 +14,7 @@ export interface Layout {
   readonly controlSocket: string;
   readonly supervisorSocket: string;
   readonly streamSocket: string;
+  readonly relays: string;
   readonly profiles: string;
   readonly launch: string;
 }
@@ -31,6 +32,7 @@ export function layoutOf({ home, runtime, tenant, installation }: Configuration)
     controlSocket: path.join(runtime, 'control.sock'),
     supervisorSocket: path.join(runtime, 'supervisor.sock'),
     streamSocket: path.join(runtime, 'stream.sock'),
+    relays: path.join(runtime, 'relays'),
     profiles: path.join(installation, 'profiles'),
     launch: path.join(installation, 'native/launch/build/launch'),
   };

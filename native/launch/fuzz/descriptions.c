@@ -150,6 +150,8 @@ void run_guard(const unsigned char *bytes, size_t length) {
   put32(guard.mounts_count);
   for (unsigned i = 0; i < guard.mounts_count; i++) put_mount(&guard.mounts[i]);
   put_sockets(&guard.sockets);
+  put_string(guard.bridge.folder);
+  put_bytes(guard.bridge.token, guard.bridge.folder[0] == 0 ? 0 : BRIDGE_TOKEN_BYTES);
   put_string(guard.bwrap);
   put_bytes(guard.arguments, guard.arguments_length);
   put_bytes(guard.launch, guard.launch_length);

@@ -15,6 +15,7 @@ const report = {
   driver: 'process',
   grade: 'process',
   capture: 'redirect',
+  sockets: 'hand-off',
   layers: { namespaces: 'ok', landlock: 'ok', seccomp: 'ok', cgroups: 'ok', uid: 'ok' },
   weaker: [],
   uid: 1,

@@ -14,18 +14,15 @@ import {
 } from '@cordon/protocol';
 import { Leases, Secret } from '@cordon/secrets';
 import type { Report, Road } from './ask.ts';
-import type { NameServer } from './capture/name-server.ts';
 import { Arrivals } from './control/arrivals.ts';
 import { Policies } from './control/policies.ts';
 import { RightToDecide } from './control/right.ts';
 import { parseSupervisorMessage, type SupervisorPort } from './control/supervisor.ts';
 import { Uplink } from './control/uplink.ts';
+import { Doors } from './door.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { limits as defaults, type GatewayLimits } from './limits.ts';
-import { Datagrams } from './listen/datagrams.ts';
-import { Listener, type ListenHandle } from './listen/listener.ts';
-import type { Socket } from './listen/wire.ts';
 import { limitReports } from './report-limit.ts';
 import { Service } from './service.ts';
 import { HeldBytes } from './session/held.ts';
@@ -57,8 +54,7 @@ export interface GatewayOptions {
 
 interface Served {
   readonly session: Session;
-  readonly names: NameServer;
-  readonly listeners: Map<string, Listener | Datagrams>;
+  readonly doors: Doors;
 }
 
 /** One tenant's data plane. It reads no environment, starts nothing and writes no file: all of that is handed in. */
@@ -189,56 +185,10 @@ export class Gateway implements AsyncDisposable {
     if (message.tenant !== tenant) {
       throw new GatewayError('tenant-mismatch', `this gateway serves ${tenant}, not ${message.tenant}`);
     }
-    if (typeof handle !== 'object' || handle === null) {
-      throw new GatewayError('message-malformed', 'a serve message came without its socket');
-    }
-    const served = this.#sessionOf(message.session);
-    const { session, listeners } = served;
-    const name = `${message.kind} ${message.address} ${message.port}`;
-    const before = listeners.get(name);
-    // The supervisor may hand the same socket over again after its own restart.
-    listeners.delete(name);
-    void before?.close();
-    const listener = await this.#open(message, handle, served);
-    if (session.closed) return void listener.close();
-    listeners.set(name, listener);
-    if (listeners.size === message.of) {
-      supervisor.send({ type: 'serving', session: session.id, sockets: listeners.size });
-    }
-  }
-
-  async #open(message: ServeMessage, handle: ListenHandle, served: Served): Promise<Listener | Datagrams> {
-    const { session, names } = served;
-    const limits = this.#limits;
-    const family = message.address.includes(':') ? 6 : 4;
-    const open = (accepted: (socket: Socket) => void, speaksHttp = false): Promise<Listener> =>
-      Listener.open({ handle, session, speaksHttp, limits, accepted });
-    switch (message.kind) {
-      case 'proxy':
-      case 'http':
-      case 'tls': {
-        const { kind } = message;
-        return open((socket) => this.#service.accept(session, kind, socket), kind !== 'tls');
-      }
-      case 'capture':
-        if (family === 6) names.hasV6 = true;
-        return open((socket) => this.#service.acceptCaptured(session, names, socket));
-      case 'tcp': {
-        const { grant } = message;
-        if (grant === undefined) throw new GatewayError('message-malformed', 'a tcp socket stands for no grant');
-        return open((socket) => this.#service.acceptTcp(session, grant, socket));
-      }
-      case 'names':
-        return new Datagrams(handle, {
-          family,
-          waitingMax: limits.nameQueriesWaitingMax,
-          answer: async (bytes) => {
-            await this.#arrivals.wait(() => this.#canDecide(session.id));
-            return session.closed ? null : names.answer(bytes);
-          },
-        });
-      default:
-        return assertNever(message.kind, 'socket kind');
+    const { session, doors } = this.#sessionOf(message.session);
+    await doors.serve(message, handle);
+    if (!session.closed && doors.count === message.of) {
+      supervisor.send({ type: 'serving', session: session.id, sockets: doors.count });
     }
   }
 
@@ -251,8 +201,14 @@ export class Gateway implements AsyncDisposable {
     }
     const session = new Session(id, this.#options.journal.past(id), this.#limits, this.#held);
     if (this.#stopped.has(id)) session.setStopped(true);
-    const names = this.#service.createNames(session);
-    const served = { session, names, listeners: new Map<string, Listener | Datagrams>() };
+    const doors = new Doors({
+      session,
+      names: this.#service.createNames(session),
+      service: this.#service,
+      limits: this.#limits,
+      policyArrived: () => this.#arrivals.wait(() => this.#canDecide(id)),
+    });
+    const served = { session, doors };
     this.#served.set(id, served);
     return served;
   }
@@ -261,12 +217,11 @@ export class Gateway implements AsyncDisposable {
   async #closeSession(id: string): Promise<void> {
     const served = this.#served.get(id);
     if (served === undefined) return;
-    const closing = [...served.listeners.values()].map((listener) => listener.close());
-    served.listeners.clear();
+    const closing = served.doors.close();
     served.session.close();
     this.#dropEffects(id);
     this.#interception?.forgetSession(id);
-    await Promise.all(closing);
+    await closing;
     // Every effect that was under way still writes its outcome.
     await served.session.idle();
     this.#served.delete(id);

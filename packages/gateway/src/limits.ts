@@ -24,6 +24,10 @@ export const limits = {
   nameQueriesWaitingMax: 64,
   // close
   headTimeoutMs: 10_000,
+  /** A connection to a relay's socket that has not said whose it is. */
+  relayHeaderTimeoutMs: 5_000,
+  /** One question or answer of a name server through a relay; a longer answer is dropped. */
+  relayDatagramBytesMax: 4_096,
   bodyIdleMs: 30_000,
   bodyTotalMs: 600_000,
   keepAliveIdleMs: 75_000,

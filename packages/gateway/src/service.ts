@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { type Interception, placeOf } from '@cordon/egress';
 import { transportFor } from '@cordon/policy';
-import { assertNever, timestamp } from '@cordon/protocol';
+import { assertNever, type SocketPlace, timestamp } from '@cordon/protocol';
 import type { Ask, Road } from './ask.ts';
 import { capturedDestination } from './capture/captured.ts';
 import { NameServer } from './capture/name-server.ts';
@@ -13,6 +13,7 @@ import { deniedTooOften, refusalOfFault } from './judge.ts';
 import { Connection } from './listen/connection.ts';
 import { HttpFront } from './listen/front.ts';
 import { H2Front, speaksH2 } from './listen/h2-front.ts';
+import { reset } from './listen/listener.ts';
 import { serveCaptured, serveConnect, serveTls, type TunnelOptions } from './listen/tunnel.ts';
 import type { Incoming, Reply, Socket } from './listen/wire.ts';
 import { faultEntry } from './record.ts';
@@ -102,11 +103,11 @@ export class Service implements Disposable {
   }
 
   /** A connection that was made past the proxy; `names` tells what its address stands for. */
-  acceptCaptured(session: Session, names: NameServer, socket: Socket): void {
-    const target = capturedDestination(socket, names);
+  acceptCaptured(session: Session, names: NameServer, socket: Socket, local: SocketPlace | null): void {
+    const target = local === null ? null : capturedDestination(local, names);
     if (target === null || isRefusal(target)) {
       if (target !== null) this.#recordRefusal(session, this.#nextChannel(), target, null);
-      socket.resetAndDestroy();
+      reset(socket);
       return;
     }
     serveCaptured(session, this.#nextChannel(), target, socket, this.#tunnels).catch(() => socket.destroy());

@@ -69,6 +69,7 @@ export const sandboxReport = z.strictObject({
   layers: z.record(z.string(), z.string()),
   weaker: z.array(z.string()),
   capture: z.string(),
+  sockets: z.string(),
   uid: z.int(),
   startMs: z.number(),
 });

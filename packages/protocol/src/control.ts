@@ -64,6 +64,8 @@ export interface StartOrder {
   readonly hostNames: readonly string[];
   /** Raw TCP grants that are known at the start; none when left out. */
   readonly tcp?: readonly TcpSocket[];
+  /** `auto`, also when left out: handed over where that works, else relayed. */
+  readonly sockets?: SocketsChoice;
   readonly resources: Resources;
   readonly seccomp: 'strict' | 'compat';
   /** PEM of the tenant's interception CA, placed as /etc/cordon/ca.pem and appended to the system's roots. */
@@ -91,6 +93,10 @@ export type SessionState = 'starting' | 'running' | 'frozen' | 'ended';
  */
 export type CaptureMode = 'redirect' | 'none';
 
+/** How the sockets of a sandbox reach its gateway: as descriptors, or copied by a process of ours (decision 0048). */
+export type SocketsMode = 'hand-off' | 'relay';
+export type SocketsChoice = 'auto' | 'relay';
+
 /** What the sandbox really is, tried and not assumed; recorded in `session.start`. */
 export interface SandboxReport {
   readonly driver: DriverName;
@@ -98,6 +104,7 @@ export interface SandboxReport {
   readonly layers: Readonly<Record<LayerName, string>>;
   readonly weaker: readonly LayerName[];
   readonly capture: CaptureMode;
+  readonly sockets: SocketsMode;
   readonly uid: number;
   readonly startMs: number;
 }
@@ -218,7 +225,10 @@ export interface TeardownItem {
  */
 export type SocketKind = 'proxy' | 'http' | 'tls' | 'tcp' | 'capture' | 'names';
 
-/** Supervisor → gateway, over Node's IPC channel, the socket attached (`net.Native`; `names`: `dgram.Native`). */
+/**
+ * Supervisor → gateway, over Node's IPC channel, the socket attached (`net.Native`; `names`: `dgram.Native`), or with
+ * `relay` in its place.
+ */
 export interface ServeMessage {
   readonly type: 'serve';
   readonly v: 1;
@@ -230,9 +240,19 @@ export interface ServeMessage {
   readonly port: number;
   /** `tcp` only: the destination that the socket stands for ({@link TcpSocket.grant}). */
   readonly grant?: string;
+  readonly relay?: RelayedSocket;
   /** How many sockets this session has in all; `serving` is answered once that many are there. */
   readonly of: number;
 }
+
+/** The gateway listens at `path`, one for all sockets of a session; a connection's header says which it belongs to. */
+export interface RelayedSocket {
+  readonly path: string;
+  /** By which the session's own relay is known: 32 bytes in hexadecimal digits. */
+  readonly token: string;
+  readonly ticket: number;
+}
+
 /** `ping` is answered with `pong` of the same number at once: a gateway that does not is hung and is replaced. */
 export type SupervisorToGateway =
   | ServeMessage

@@ -30,3 +30,12 @@ export { limits as protocolLimits } from './limits.ts';
 export { type Locations, locationsOf } from './locations.ts';
 export type { Principal } from './principal.ts';
 export { type Problem, problemType } from './problem.ts';
+export {
+  parseRelayHeader,
+  type RelayHeader,
+  readRelayHeader,
+  relayAccepted,
+  relayHeaderBytes,
+  relayTokenBytes,
+  type SocketPlace,
+} from './relay-header.ts';

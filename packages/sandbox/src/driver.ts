@@ -4,6 +4,7 @@ import type {
   Capability,
   DriverName,
   ExitReport,
+  RelayedSocket,
   SandboxReport,
   ServeMessage,
   SessionStats,
@@ -54,13 +55,15 @@ export interface SandboxSpec {
   readonly launchBinary: string;
 }
 
-/** The listening socket that a session's gateway serves; a plain descriptor here, nothing accepts in this process. */
+/** A socket of a sandbox that its gateway serves. Nothing accepts in this process. */
 export interface HandedSocket {
   readonly kind: ServeMessage['kind'];
   readonly address: string;
   readonly port: number;
   readonly grant?: string;
-  readonly handle: NativeHandle;
+  /** A plain descriptor; null: the session's relay holds it. */
+  readonly handle: NativeHandle | null;
+  readonly relay?: RelayedSocket;
 }
 
 /** A descriptor held by Node without reading from it (`net.Native`). Pass it on with {@link sendHandle}. */
@@ -121,10 +124,10 @@ export const sandboxUid = 1000;
 /** Host uids from which a root supervisor takes one per session: a range that distributions leave unused. */
 export const sessionUids = { min: 1_900_000_000, count: 65_536 } as const;
 
-/** Passes a descriptor to a child with an IPC channel; this process keeps its copy (`net.Native`, gateway.md §1.1). */
-export function sendHandle(child: ChildProcess, message: ServeMessage, handle: NativeHandle): Promise<void> {
+/** Tells a child of a socket, with its descriptor if there is one; this process keeps its copy (`net.Native`, gateway.md §1.1). */
+export function sendHandle(child: ChildProcess, message: ServeMessage, handle: NativeHandle | null): Promise<void> {
   return new Promise((resolve, reject) => {
     // Node sends its own TCP wrap as `net.Native`, which its types do not say.
-    child.send(message, handle as never, (error) => (error === null ? resolve() : reject(error)));
+    child.send(message, (handle ?? undefined) as never, (error) => (error === null ? resolve() : reject(error)));
   });
 }

@@ -26,6 +26,12 @@ export const driverLimits = {
   tcpGrantCharsMax: 300,
   /** Trying whether connections can be caught, or sockets handed over; then that counts as missing. */
   probeTimeoutMs: 5_000,
+  /** One line of a relay; a longer one ends the sandbox. */
+  handOffCharsMax: 512,
+  /** A connection to our side of a relay that has not said whose it is by then is closed; the relay's own is made again. */
+  relayHeaderTimeoutMs: 5_000,
+  /** Streams of commands whose line has not come; more are closed, and come again. */
+  relayStreamsWaitingMax: 64,
   /** Descriptors that a command may hold: the least that lets Node start, and the kernel's default ceiling. */
   openFilesMin: 64,
   openFilesMax: 1_048_576,
@@ -35,7 +41,7 @@ export const driverLimits = {
   cpuMillisMin: 10,
   cpuMillisMax: 1_024_000,
   diskBytesMin: 1024 * 1024,
-  /** Processes of ours that the session's own limit does not count: bubblewrap, the launcher, init. */
+  /** Processes of ours that the session's own limit does not count: bubblewrap, the launcher, init. A relay is one more. */
   ownProcesses: 4,
   /** Of the session's memory, what `/tmp` and `/dev/shm` may each take at most, in percent. */
   tmpfsMemoryPercent: 50,

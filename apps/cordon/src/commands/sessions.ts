@@ -51,7 +51,7 @@ function row(session: Session): string[] {
     durationText(end - Date.parse(session.startedAt)),
     String(session.decisions.allow),
     String(session.decisions.deny),
-    `${session.sandbox?.grade ?? '-'}${weaker.length === 0 ? '' : ` without ${weaker.join(',')}`}${session.sandbox?.capture === 'none' ? ', no capture' : ''}`,
+    `${session.sandbox?.grade ?? '-'}${weaker.length === 0 ? '' : ` without ${weaker.join(',')}`}${session.sandbox?.capture === 'none' ? ', no capture' : ''}${session.sandbox?.sockets === 'relay' ? ', relay' : ''}`,
     session.command.join(' ').slice(0, 60),
   ];
 }
@@ -90,7 +90,12 @@ export const show: Command = {
         i === 0 ? 'boundary' : '',
         `${layer}: ${what}`,
       ]),
-      ...(session.sandbox === null ? [] : [['', `capture: ${session.sandbox.capture}`] as [string, string]]),
+      ...(session.sandbox === null
+        ? []
+        : [
+            ['', `capture: ${session.sandbox.capture}`] as [string, string],
+            ['', `sockets: ${session.sandbox.sockets}`] as [string, string],
+          ]),
       ...session.grants.map((grant, i): [string, string] => [i === 0 ? 'grants' : '', grant]),
     ];
     for (const [name, value] of lines) at.stdout.write(`${paint('dim', name.padEnd(10))} ${visible(value)}\n`);

@@ -10,7 +10,7 @@ import { roleArguments, roleEnvironment } from '../supervisor-process.ts';
 export async function runSupervisor(configuration: Configuration): Promise<void> {
   const clock = systemClock;
   const env = roleEnvironment(configuration);
-  const { launch } = layoutOf(configuration);
+  const { launch, relays } = layoutOf(configuration);
   const program = (role: 'gateway' | 'workspace', tenant?: string) => ({
     file: configuration.node,
     args: roleArguments(configuration, role, tenant),
@@ -20,7 +20,7 @@ export async function runSupervisor(configuration: Configuration): Promise<void>
     home: configuration.home,
     runtime: configuration.runtime,
     boot: createId('boot', clock, systemRandom),
-    drivers: { process: createProcessDriver({ clock, launchBinary: launch }) },
+    drivers: { process: createProcessDriver({ clock, random: systemRandom, relays, launchBinary: launch }) },
     programs: {
       gateway: (tenant) => program('gateway', tenant),
       workspace: program('workspace'),

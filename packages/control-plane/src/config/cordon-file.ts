@@ -38,6 +38,8 @@ export const cordonFile = z.strictObject({
   version: z.literal(1).optional(),
   profile: z.string().max(64).optional(),
   workspaceMode: z.enum(['direct', 'proposal']).optional(),
+  /** How the sandbox's sockets reach the gateway: `auto` hands them over where that works. */
+  sockets: z.enum(['auto', 'relay']).optional(),
   ttl: duration.optional(),
   resources: resourceParts.optional(),
   readOnly: z.array(hostPath).max(64).default([]),

@@ -121,6 +121,7 @@ export async function planSession(request: SessionOrder, parts: PlanParts): Prom
     })),
     hostNames: hostNames(profile.hostNames, sources.compiled.hosts, tcp),
     ...(tcp.length === 0 ? {} : { tcp }),
+    ...(sources.file.sockets === undefined ? {} : { sockets: sources.file.sockets }),
     resources: mergeResources(request, sources),
     seccomp: profile.seccomp,
     caCertificate: parts.caCertificate(),

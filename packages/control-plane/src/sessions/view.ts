@@ -1,8 +1,8 @@
 import type { Session } from '@cordon/protocol';
 import type { StoredSession } from '@cordon/store';
 
-/** What a session recorded before there was capture had. */
-const beforeCapture = { capture: 'none' };
+/** What a session had that was recorded before there was a choice. */
+const before = { capture: 'none', sockets: 'hand-off' };
 
 /** A session as the API shows it: its record without what only we need. */
 export function toSession(stored: StoredSession): Session {
@@ -20,9 +20,7 @@ export function toSession(stored: StoredSession): Session {
     startedAt: stored.startedAt,
     endedAt: stored.endedAt,
     sandbox:
-      sandbox === null
-        ? null
-        : { ...beforeCapture, ...sandbox, layers: { ...sandbox.layers }, weaker: [...sandbox.weaker] },
+      sandbox === null ? null : { ...before, ...sandbox, layers: { ...sandbox.layers }, weaker: [...sandbox.weaker] },
     exit: stored.exit,
     decisions: { ...stored.decisions },
     grants: [...stored.grants],

@@ -1,4 +1,10 @@
-import type { GatewayToSupervisor, ServeMessage, SocketKind, SupervisorToGateway } from '@cordon/protocol';
+import type {
+  GatewayToSupervisor,
+  RelayedSocket,
+  ServeMessage,
+  SocketKind,
+  SupervisorToGateway,
+} from '@cordon/protocol';
 import { GatewayError } from '../error.ts';
 
 /** Node's IPC channel to the parent, wrapped by the composition root. */
@@ -27,11 +33,23 @@ export function parseSupervisorMessage(message: unknown): SupervisorToGateway {
   if (fields['type'] !== 'serve' || fields['v'] !== 1 || typeof tenant !== 'string') throw malformed();
   if (!isKind(kind) || typeof address !== 'string' || !/^[0-9a-f.:]{2,45}$/.test(address)) throw malformed();
   if (!isBetween(port, 1, 65_535) || !isBetween(of, 1, socketsPerSessionMax)) throw malformed();
-  const served: ServeMessage = { type: 'serve', v: 1, tenant, session, kind, address, port, of };
+  const { relay } = fields;
+  const by = relay === undefined ? {} : { relay: parseRelayed(relay) };
+  const served: ServeMessage = { type: 'serve', v: 1, tenant, session, kind, address, port, of, ...by };
   if (kind !== 'tcp') return served;
   const { grant } = fields;
   if (typeof grant !== 'string' || grant.length === 0 || grant.length > 300) throw malformed();
   return { ...served, grant };
+}
+
+/** A Unix socket's path has at most 107 bytes. */
+function parseRelayed(value: unknown): RelayedSocket {
+  if (typeof value !== 'object' || value === null) throw malformed();
+  const { path, token, ticket } = value as { readonly [key: string]: unknown };
+  if (typeof path !== 'string' || !/^\/[^\0]{1,106}$/.test(path)) throw malformed();
+  if (typeof token !== 'string' || !/^[0-9a-f]{64}$/.test(token)) throw malformed();
+  if (!isBetween(ticket, 0, 0xffff_ffff)) throw malformed();
+  return { path, token, ticket };
 }
 
 const kinds: ReadonlySet<unknown> = new Set<SocketKind>(['proxy', 'http', 'tls', 'tcp', 'capture', 'names']);

@@ -1,5 +1,6 @@
 import type { Destination } from '@cordon/egress';
 import type { Road } from '../ask.ts';
+import { reset } from '../listen/listener.ts';
 import type { TunnelAsk } from '../listen/tunnel.ts';
 import { quote } from '../refuse/quote.ts';
 import { refuse } from '../refuse/refusal.ts';
@@ -26,7 +27,7 @@ export async function afterConnect(serving: TunnelServing, ask: TunnelAsk): Prom
   const wrong = disagreement(target, opening);
   if (wrong !== null) {
     serving.refused(session, channel, wrong);
-    socket.resetAndDestroy();
+    reset(socket);
     return true;
   }
   await serveTunnel(serving, { session, channel, resource, via, socket });

@@ -6,6 +6,7 @@ import { checkPolicy, isPermitted } from '../effect.ts';
 import { GatewayError } from '../error.ts';
 import { codeOf, isUnsent } from '../failure.ts';
 import { deniedTooOften, judge, noSecrets, refusalOfFault } from '../judge.ts';
+import { reset } from '../listen/listener.ts';
 import type { Socket } from '../listen/wire.ts';
 import { outcomeEntry } from '../record.ts';
 import { type Refusal, refuse } from '../refuse/refusal.ts';
@@ -44,7 +45,7 @@ export async function serveTunnel(serving: TunnelServing, tunnel: Tunnel): Promi
   if (!session.enter()) {
     const detail = `A session may have ${road.limits.requestsInFlightMax} requests in flight.`;
     refused(session, channel, refuse('too-many-requests', detail, { retryAfterSeconds: 1 }));
-    socket.resetAndDestroy();
+    reset(socket);
     return;
   }
   try {
@@ -54,7 +55,7 @@ export async function serveTunnel(serving: TunnelServing, tunnel: Tunnel): Promi
   } catch (error: unknown) {
     refused(session, channel, refusalOfFault(road, error, 'Nothing was opened.'));
   } finally {
-    if (!socket.destroyed && !socket.writableEnded) socket.resetAndDestroy();
+    if (!socket.destroyed && !socket.writableEnded) reset(socket);
     session.leave();
   }
 }

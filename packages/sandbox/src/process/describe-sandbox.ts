@@ -22,6 +22,7 @@ export interface SandboxParts {
   readonly supervisorPid: number;
   /** Programs that ignore the proxy are to be caught, so that names are asked for and not read from a file. */
   readonly capture: boolean;
+  readonly relay: GuardDescription['relay'];
 }
 
 /** Writes the session's files and gives the bytes from which the native program builds the whole boundary. */
@@ -49,6 +50,7 @@ export function describeSandbox(parts: SandboxParts): Uint8Array {
     cgroup: parts.cgroup,
     mounts: view.mounts,
     sockets: { capture: parts.capture, tcp: order.tcp ?? [] },
+    relay: parts.relay,
     bubblewrap: parts.bubblewrap,
     arguments: view.arguments,
     launch,

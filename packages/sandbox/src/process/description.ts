@@ -63,6 +63,8 @@ export interface GuardDescription {
   readonly cgroup: { readonly unified: string; readonly tasks: readonly string[] } | null;
   readonly mounts: readonly StagedMount[];
   readonly sockets: SocketsDescription;
+  /** A process of ours copies in place of the hand-off. */
+  readonly relay: { readonly folder: string; readonly token: Uint8Array } | null;
   readonly bubblewrap: string;
   readonly arguments: readonly string[];
   readonly launch: Uint8Array;
@@ -110,6 +112,7 @@ export function encodeGuard(guard: GuardDescription): Uint8Array {
   for (const mount of guard.mounts) writeMount(writer, mount);
   writer.u32(guard.sockets.capture ? 1 : 0).u32(guard.sockets.tcp.length);
   for (const { address, port } of guard.sockets.tcp) writer.string(address).u32(port);
+  writer.string(guard.relay?.folder ?? '').bytes(guard.relay?.token ?? new Uint8Array(0));
   const text = guard.arguments.map((argument) => `${argument}\0`).join('');
   return writer.string(guard.bubblewrap).bytes(new TextEncoder().encode(text)).bytes(guard.launch).finish();
 }

@@ -1,15 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { isIP, Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { CordonError } from '@cordon/protocol';
 import type { HandedSocket, NativeHandle } from '../driver.ts';
 import type { SandboxErrorCode } from '../error.ts';
 import { driverLimits as limits } from '../limits.ts';
 import { encodeFrame, type Frame, FrameDecoder, frameTypes } from './frame.ts';
+import type { Relay } from './relay.ts';
 
 export type StreamName = 'stdin' | 'stdout' | 'stderr' | 'terminal';
 
-/** What the launcher says with a descriptor, over Node's IPC channel: one JSON line of known shape, never the agent's. */
+/**
+ * What the launcher says with a descriptor, over Node's IPC channel, or over the same pipe by a relay that has kept the
+ * descriptor: one JSON line of known shape, never the agent's.
+ */
 type HandOff =
   | { readonly socket: HandedSocket['kind']; readonly address: string; readonly port: number; readonly of: number }
   | { readonly stream: StreamName; readonly command: number };
@@ -20,8 +25,8 @@ const socketsMax = 10 + limits.tcpSocketsMax;
 const streamNames: ReadonlySet<StreamName> = new Set<StreamName>(['stdin', 'stdout', 'stderr', 'terminal']);
 
 /**
- * The guard and, behind it, the launcher: one child process with Node's IPC channel and two control sockets.
- * Owns every descriptor that comes in until somebody takes it.
+ * The guard and, behind it, the launcher: one child process with Node's IPC channel (with a relay: a pipe) and two control
+ * sockets. Owns every descriptor that comes in until somebody takes it.
  */
 export class LaunchProcess {
   readonly sockets: HandedSocket[] = [];
@@ -32,6 +37,7 @@ export class LaunchProcess {
   readonly #child: ChildProcess;
   readonly #guard: Socket;
   readonly #control: Socket;
+  readonly #relay: Relay | null;
   readonly #decoder = new FrameDecoder();
   readonly #streams = new Map<string, Socket>();
   /** Serial numbers of commands whose streams may still come; 0 is the agent's own. */
@@ -40,9 +46,10 @@ export class LaunchProcess {
   #listener: (frame: Frame) => void = () => undefined;
 
   /** Must be called on Node's main thread: the guard ends with the thread that made it (PDEATHSIG). */
-  constructor(launchBinary: string, description: Uint8Array) {
+  constructor(launchBinary: string, description: Uint8Array, relay: Relay | null) {
+    this.#relay = relay;
     this.#child = spawn(launchBinary, ['guard'], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', relay === null ? 'ipc' : 'pipe', 'pipe', 'pipe'],
       env: {},
       cwd: '/',
     });
@@ -56,6 +63,7 @@ export class LaunchProcess {
     }
     this.#guard = stdio[4] as Socket;
     this.#control = stdio[5] as Socket;
+    if (relay !== null) this.#hearRelay(stdio[3] as Socket, relay);
     this.gone = this.#watch();
     this.#guard.write(description);
   }
@@ -105,9 +113,10 @@ export class LaunchProcess {
 
   /** Closes what nobody took. */
   close(): void {
-    for (const { handle } of this.sockets.splice(0)) handle.close();
+    for (const { handle } of this.sockets.splice(0)) handle?.close();
     for (const stream of this.#streams.values()) stream.destroy();
     this.#streams.clear();
+    this.#relay?.close();
   }
 
   #watch(): Promise<void> {
@@ -143,15 +152,57 @@ export class LaunchProcess {
       this.#fault += 'cordon-launch: description: malformed hand-off';
       this.kill();
     } else if ('socket' in handOff) {
-      this.socketsExpected = handOff.of;
-      const { socket: kind, address, port } = handOff;
-      this.sockets.push({ kind, address, port, handle });
+      this.#addSocket(handOff, { handle });
     } else if (this.#expected.has(handOff.command)) {
-      this.#streams.set(`${handOff.command}/${handOff.stream}`, openStream(handOff.stream, handle));
+      this.#addStream(handOff, openStream(handOff.stream, handle));
     } else {
       handle.close();
     }
+  }
+
+  /** The same lines, each counted: its number is the ticket of what the relay connects for it. */
+  #hearRelay(pipe: Socket, relay: Relay): void {
+    let ticket = 0;
+    const lines = createInterface({ input: pipe.on('error', () => pipe.destroy()) });
+    lines.on('line', (line) => {
+      const number = ticket++;
+      const handOff = parseHandOff(parseLine(line));
+      if (handOff === null || line.length > limits.handOffCharsMax) {
+        this.#fault += 'cordon-launch: description: malformed hand-off';
+        this.kill();
+      } else if ('socket' in handOff) {
+        this.#addSocket(handOff, { handle: null, relay: relay.socketOf(number) });
+      } else {
+        relay.take(number, (socket) => {
+          // What comes back on it is nothing; its end must be seen.
+          if (handOff.stream === 'stdin') socket.resume();
+          if (this.#expected.has(handOff.command)) this.#addStream(handOff, socket);
+          else socket.destroy();
+        });
+      }
+    });
+  }
+
+  #addSocket(
+    { socket: kind, address, port, of }: Extract<HandOff, { of: number }>,
+    by: Pick<HandedSocket, 'handle' | 'relay'>,
+  ): void {
+    this.socketsExpected = of;
+    this.sockets.push({ kind, address, port, ...by });
     this.#listener({ type: 0, a: 0, b: 0, c: 0 });
+  }
+
+  #addStream({ command, stream }: Extract<HandOff, { command: number }>, socket: Socket): void {
+    this.#streams.set(`${command}/${stream}`, socket);
+    this.#listener({ type: 0, a: 0, b: 0, c: 0 });
+  }
+}
+
+function parseLine(line: string): unknown {
+  try {
+    return (JSON.parse(line) as { msg?: unknown } | null)?.msg;
+  } catch {
+    return null;
   }
 }
 

@@ -126,10 +126,17 @@ async function probeCapture(launch: string): Promise<Capability> {
 
 /** Node's own format of a descriptor in a message is not documented, so that it holds is tried and not assumed. */
 async function probeHandOff(launch: string): Promise<Capability> {
-  return capability('hand-off', await tryHandOff(launch), 'no sandbox at all', 'use the Node.js of the lockfile');
+  const { works, detail } = await tryHandOff(launch);
+  return capability(
+    'hand-off',
+    { works, detail: works ? detail : `${detail}: sockets are relayed` },
+    'a process per session copies what a descriptor would carry by itself',
+    'use the Node.js of the lockfile',
+  );
 }
 
-function tryHandOff(launch: string): Promise<Attempt> {
+/** As a start hands its sockets over: one TCP and one UDP socket from the native program. */
+export function tryHandOff(launch: string): Promise<Attempt> {
   return new Promise((resolve) => {
     const child = spawn(launch, ['probe', 'channel'], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'], env: {} });
     const taken: string[] = [];

@@ -1,9 +1,11 @@
 import { existsSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import {
   type Capability,
   type Clock,
   CordonError,
   type LayerName,
+  type Random,
   type SandboxReport,
   type TeardownItem,
 } from '@cordon/protocol';
@@ -20,13 +22,17 @@ import { type Frame, frameTypes } from './frame.ts';
 import { landlockAbiMin } from './landlock.ts';
 import { LaunchProcess, startFault } from './launch-process.ts';
 import { removeOverlayWork } from './overlay-work.ts';
-import { probeLayers, tryCapture } from './probe.ts';
+import { probeLayers, tryCapture, tryHandOff } from './probe.ts';
 import { ProcessSandbox } from './process-sandbox.ts';
+import { Relay } from './relay.ts';
 import { everyFolder, sessionFolders } from './session-files.ts';
 import { checkNames, checkSpec } from './spec.ts';
 
 export interface ProcessDriverOptions {
   readonly clock: Clock;
+  readonly random: Random;
+  /** Sockets of relays, a folder per session; short, since such a path has at most 107 bytes. */
+  readonly relays: string;
   /** The native program, for {@link SandboxDriver.probe}. */
   readonly launchBinary: string;
 }
@@ -41,6 +47,7 @@ interface Building {
   readonly cgroup: SessionCgroup | null;
   readonly hierarchy: Hierarchy | null;
   readonly capture: boolean;
+  readonly relay: Relay | null;
 }
 
 class ProcessDriver implements SandboxDriver {
@@ -50,6 +57,8 @@ class ProcessDriver implements SandboxDriver {
   readonly #filters = new Map<string, Uint8Array>();
   /** Whether connections can be caught here, tried before: names are written into the sandbox's files before it is known anew. */
   #captures: Promise<boolean> | null = null;
+  /** Whether descriptors pass. A no is for good, too: where they do not, the trial may take seconds, and a relay does as well. */
+  #handsOver: Promise<boolean> | null = null;
 
   constructor(options: ProcessDriverOptions) {
     this.#options = options;
@@ -62,22 +71,27 @@ class ProcessDriver implements SandboxDriver {
   async start(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
     const begun = this.#options.clock.monotonic();
     checkSpec(spec);
-    const capture = await this.#canCapture(spec.launchBinary);
+    const [capture, relayed] = await Promise.all([this.#canCapture(spec.launchBinary), this.#needsRelay(spec)]);
     if (signal.aborted) throw aborted();
-    const building = this.#prepare(spec, capture);
+    const prepared = this.#prepare(spec, capture);
     // INVARIANT: from here on everything of this session's name is this start's own, and goes with it.
     if (everyFolder(spec.sessionDir).some((folder) => existsSync(folder))) {
       throw new CordonError<SandboxErrorCode>('start-failed', `${spec.sessionDir} was used before`);
     }
-    building.cgroup?.create(spec.order.resources);
+    const { resources } = spec.order;
+    prepared.cgroup?.create(relayed ? { ...resources, pidsMax: resources.pidsMax + 1 } : resources);
+    let relay: Relay | null = null;
     let launch: LaunchProcess | null = null;
     try {
-      launch = new LaunchProcess(spec.launchBinary, this.#describe(spec, building));
+      relay = relayed ? await Relay.open(this.#relayFolder(spec.order), this.#options.random) : null;
+      const building = { ...prepared, relay };
+      launch = new LaunchProcess(spec.launchBinary, this.#describe(spec, building), relay);
       const ready = await this.#ready(launch, signal);
       const report = this.#report(spec, building, launch, ready, this.#options.clock.monotonic() - begun);
-      return new ProcessSandbox(spec, launch, building.cgroup, this.#options.clock, report);
+      return new ProcessSandbox(spec, launch, prepared.cgroup, this.#options.clock, report);
     } catch (error) {
-      await this.#undo(spec, launch, building.cgroup);
+      await this.#undo(spec, launch, prepared.cgroup);
+      relay?.close();
       throw error;
     }
   }
@@ -90,8 +104,15 @@ class ProcessDriver implements SandboxDriver {
     return works;
   }
 
+  async #needsRelay({ order, launchBinary }: SandboxSpec): Promise<boolean> {
+    if (order.sockets === 'relay') return true;
+    this.#handsOver ??= tryHandOff(launchBinary).then(({ works }) => works);
+    return !(await this.#handsOver);
+  }
+
   async sweep(names: SessionNames): Promise<TeardownItem[]> {
     checkNames(names);
+    rmSync(this.#relayFolder(names), { recursive: true, force: true });
     const hierarchy = findHierarchy(isRoot());
     if (hierarchy === null) return [{ item: 'cgroup', how: 'no cgroups on this host', ok: true }];
     const cgroup = new SessionCgroup(hierarchy, names);
@@ -101,7 +122,11 @@ class ProcessDriver implements SandboxDriver {
     return [{ item: 'processes', how: `${before} killed`, ok: empty }, ...(await cgroup.remove())];
   }
 
-  #prepare(spec: SandboxSpec, capture: boolean): Building {
+  #relayFolder({ session }: Pick<SessionNames, 'session'>): string {
+    return path.join(this.#options.relays, session);
+  }
+
+  #prepare(spec: SandboxSpec, capture: boolean): Omit<Building, 'relay'> {
     const session = spec.uid === null ? null : { uid: spec.uid, gid: spec.uid };
     if ((session === null) === isRoot()) {
       throw layerMissing(
@@ -123,7 +148,7 @@ class ProcessDriver implements SandboxDriver {
   }
 
   #describe(spec: SandboxSpec, building: Building): Uint8Array {
-    const { session, cgroup, hierarchy, capture } = building;
+    const { session, cgroup, hierarchy, capture, relay } = building;
     const limited = hierarchy !== null && missingControllers(hierarchy).length === 0;
     return describeSandbox({
       spec,
@@ -134,6 +159,7 @@ class ProcessDriver implements SandboxDriver {
       bubblewrap: findBubblewrap(),
       supervisorPid: process.pid,
       capture,
+      relay,
     });
   }
 
@@ -188,6 +214,7 @@ class ProcessDriver implements SandboxDriver {
       },
       weaker,
       capture: launch.sockets.some(({ kind }) => kind === 'capture') ? 'redirect' : 'none',
+      sockets: building.relay === null ? 'hand-off' : 'relay',
       uid: spec.uid ?? process.getuid?.() ?? -1,
       startMs: Math.round(startMs * 10) / 10,
     };

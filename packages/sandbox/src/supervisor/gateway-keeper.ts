@@ -149,6 +149,9 @@ export class GatewayKeeper {
   async #hand(child: ChildProcess, session: string, served: Served): Promise<void> {
     served.serving = false;
     const { tenant } = this.#options;
+    // The gateway before left it, and nothing can be bound in its place.
+    const relay = served.sockets[0]?.relay;
+    if (relay !== undefined) rmSync(relay.path, { force: true });
     try {
       for (const { handle, ...socket } of served.sockets) {
         if (this.#sessions.get(session) !== served) return;

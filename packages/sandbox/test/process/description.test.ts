@@ -98,7 +98,7 @@ describe('a description', () => {
   it('that would make the agent root is refused by the guard', async () => {
     using place = new Place();
     const bytes = describeGuard(place, { uid: 0, gid: 0 });
-    const launch = new LaunchProcess(launchBinary, bytes);
+    const launch = new LaunchProcess(launchBinary, bytes, null);
     await launch.gone;
     expect(launch.fault).toContain('the agent may not be root');
   });
@@ -141,7 +141,11 @@ describe('frames', () => {
     ['open of another command', [frameTypes.open, 1, 0, 0]],
   ])('with %s end the sandbox', async (_, [type = 0, a = 0, b = 0, c = 0]) => {
     using place = new Place();
-    const launch = new LaunchProcess(launchBinary, describeGuard(place, { uid: 1_900_000_001, gid: 1_900_000_001 }));
+    const launch = new LaunchProcess(
+      launchBinary,
+      describeGuard(place, { uid: 1_900_000_001, gid: 1_900_000_001 }),
+      null,
+    );
     const ready = new Promise<void>((resolve) =>
       launch.onFrame((frame) => frame.type === frameTypes.ready && resolve()),
     );
@@ -189,5 +193,6 @@ function describeGuard(place: Place, session: { uid: number; gid: number }, supe
     bubblewrap: '/usr/bin/bwrap',
     supervisorPid,
     capture: false,
+    relay: null,
   });
 }

@@ -21,6 +21,8 @@ export interface Given {
   readonly mode?: 'direct' | 'proposal';
   readonly order?: Partial<StartOrder>;
   readonly resources?: Partial<StartOrder['resources']>;
+  /** Another native program than ours. */
+  readonly launch?: string;
   /** Runs before the start, with the workspace. */
   readonly prepare?: (workspace: string) => void;
 }
@@ -74,8 +76,10 @@ export function orderFor(place: Place, given: Given): StartOrder {
   };
 }
 
-export function driver() {
-  return createProcessDriver({ clock: systemClock, launchBinary });
+/** `place`: where the sockets of a relay go. */
+export function driver(place: Pick<Place, 'base'> = { base: '/nowhere' }) {
+  const relays = path.join(place.base, 'relays');
+  return createProcessDriver({ clock: systemClock, random: systemRandom, relays, launchBinary });
 }
 
 export function freshUid(): number {
@@ -90,7 +94,8 @@ export function specFor(place: Place, given: Given): SandboxSpec {
 export async function start(given: Given): Promise<{ sandbox: Sandbox; place: Place } & AsyncDisposable> {
   const place = new Place();
   given.prepare?.(place.workspace);
-  const sandbox = await driver().start(specFor(place, given), new AbortController().signal);
+  const spec = { ...specFor(place, given), ...(given.launch === undefined ? {} : { launchBinary: given.launch }) };
+  const sandbox = await driver(place).start(spec, new AbortController().signal);
   return {
     sandbox,
     place,

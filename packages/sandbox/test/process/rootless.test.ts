@@ -103,8 +103,13 @@ it('root has every layer, each tried', async () => {
 
 it('a program that is not there is named, with its mend', async () => {
   const { createProcessDriver } = await import('@cordon/sandbox');
-  const { systemClock } = await import('@cordon/protocol');
-  const [only, ...rest] = await createProcessDriver({ clock: systemClock, launchBinary: '/nowhere/launch' }).probe();
+  const { systemClock, systemRandom } = await import('@cordon/protocol');
+  const [only, ...rest] = await createProcessDriver({
+    clock: systemClock,
+    random: systemRandom,
+    relays: '/nowhere',
+    launchBinary: '/nowhere/launch',
+  }).probe();
   expect(rest).toEqual([]);
   expect(only).toMatchObject({ name: 'launcher', works: false, mend: expect.stringContaining('build.sh') as string });
 });

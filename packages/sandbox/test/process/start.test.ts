@@ -5,8 +5,8 @@ beforeAll(requireHost);
 
 describe('capture', () => {
   it('that could not be tried at one start is tried at the next', async () => {
-    const same = driver();
     using first = new Place();
+    const same = driver(first);
     const broken = { ...specFor(first, { command: ['true'] }), launchBinary: '/bin/false' };
     await expect(same.start(broken, new AbortController().signal)).rejects.toThrow();
     using second = new Place();

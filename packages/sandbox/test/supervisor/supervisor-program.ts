@@ -14,7 +14,14 @@ try {
     home,
     runtime,
     boot: createId('boot', systemClock, systemRandom),
-    drivers: { process: createProcessDriver({ clock: systemClock, launchBinary: launch }) },
+    drivers: {
+      process: createProcessDriver({
+        clock: systemClock,
+        random: systemRandom,
+        relays: join(runtime, 'relays'),
+        launchBinary: launch,
+      }),
+    },
     programs: { gateway: () => program('gateway-program.ts'), workspace: program('workspace-program.ts'), launch },
     warmTenants: ['local'],
     uids: process.getuid?.() === 0 ? sessionUids : null,
