@@ -276,4 +276,3 @@ void crossings_retry(void) {
     }
   }
 }
-
