@@ -16,6 +16,7 @@ import {
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
 import { mutations, shortRun } from './mutations/index.ts';
 import type { Mutation } from './mutations/mutation.ts';
 
@@ -151,12 +152,28 @@ async function checkUntouched(copy: string, chosen: readonly Mutation[]): Promis
   throw new Error('the tests do not pass on the unchanged tree');
 }
 
-const args = process.argv.slice(2);
-const only = args.includes('--only') ? (args[args.indexOf('--only') + 1] ?? '') : '';
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    short: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+if (values.help) {
+  console.log(
+    'node tools/mutation.ts [--only TEXT] [--short] [--list]: takes one check out at a time; a test must notice',
+  );
+  process.exit(0);
+}
 const chosen = mutations
-  .filter(({ name, file }) => name.includes(only) || file.includes(only))
-  .filter(({ name }) => !args.includes('--short') || shortRun.includes(name));
-if (args.includes('--list')) {
+  .filter(({ name, file }) => name.includes(values.only) || file.includes(values.only))
+  .filter(({ name }) => !values.short || shortRun.includes(name));
+if (chosen.length === 0) {
+  console.error(`mutation: nothing is called ${values.only}; --list names them`);
+  process.exit(64);
+}
+if (values.list) {
   for (const { name, file } of chosen) console.log(`${name}  (${file})`);
   process.exit(0);
 }
