@@ -192,7 +192,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 try {
   const [first] = copies;
-  if (first === undefined) throw new Error(`no mutation is called ${only}`);
+  if (first === undefined) throw new Error(`no copy of the tree was made`);
   await checkUntouched(first, chosen);
   const waiting = [...chosen];
   await Promise.all(
