@@ -68,6 +68,8 @@ export const limits = {
   // cut the stream
   slowReaderMs: 30_000,
   answerBytesMax: 64 * 1024 * 1024,
+  /** Parts of an answer that wait for the agent, however small. */
+  answerPiecesWaitingMax: 256,
   /** A tunnel, where its grant says nothing else: bytes both ways together, from its first byte, without any byte. */
   tunnelBytesMax: 1024 * 1024 * 1024,
   tunnelLifeMs: 4 * 3600_000,

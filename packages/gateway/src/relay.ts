@@ -112,6 +112,7 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
     await new Promise<void>((resolve, reject) => {
       let slow: ReturnType<typeof setTimeout> | null = null;
       let wrote = false;
+      let waiting = 0;
       let settled = false;
       const settle = (end: () => void): void => {
         settled = true;
@@ -124,11 +125,11 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
       };
       const aborted = (): void => fail(signal.reason);
       const waitForReader = (): void => {
-        const waiting = response.writableLength;
+        const before = response.writableLength;
         slow ??= setTimeout(() => {
           slow = null;
           // Slow is allowed, still is not.
-          if (response.writableLength < waiting) waitForReader();
+          if (response.writableLength < before) waitForReader();
           else fail(new GatewayError('slow-reader', 'the agent read nothing for too long'));
         }, limits.slowReaderMs);
       };
@@ -144,15 +145,19 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
         if (settled) return;
         hash.update(chunk);
         wrote = true;
-        if (response.write(chunk)) return;
+        // The high water mark counts bytes, and a part of one byte takes hundreds while it waits.
+        waiting = response.writableLength === 0 ? 1 : waiting + 1;
+        const full = waiting >= limits.answerPiecesWaitingMax;
+        if ((full ? response.write(chunk, goOn) : response.write(chunk)) && !full) return;
         inbound.pause();
         waitForReader();
       });
-      response.on('drain', () => {
+      const goOn = (): void => {
         if (slow !== null) clearTimeout(slow);
         slow = null;
         inbound.resume();
-      });
+      };
+      response.on('drain', goOn);
       source.on('error', fail);
       inbound.on('error', fail);
       // A body that just stops, without an error of its own, is half an answer all the same.

@@ -27,7 +27,7 @@ export class H2Reply implements Reply {
   readonly #watch: ReplyWatch;
   #ended = false;
   /** The newest part, for a moment: with the end right behind it both are one frame, one record of TLS and one system call. */
-  #last: Buffer | null = null;
+  #last: { readonly chunk: Buffer; readonly taken: (() => void) | undefined } | null = null;
   /** Ended by us before its time. */
   cut = false;
   shouldKeepAlive = true;
@@ -63,7 +63,7 @@ export class H2Reply implements Reply {
   }
 
   get writableLength(): number {
-    return this.#stream.writableLength + (this.#last?.length ?? 0);
+    return this.#stream.writableLength + (this.#last?.chunk.length ?? 0);
   }
 
   /** @throws CordonError `upstream-protocol` for a status that HTTP does not have (RFC 9110 §15) */
@@ -87,10 +87,10 @@ export class H2Reply implements Reply {
     // `respond` has sent them.
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, taken?: () => void): boolean {
     this.#watch.wrote(chunk.length);
     this.#pass();
-    this.#last = chunk;
+    this.#last = { chunk, taken };
     setImmediate(() => this.#pass());
     return !this.#stream.writableNeedDrain;
   }
@@ -103,16 +103,16 @@ export class H2Reply implements Reply {
       else this.#whenFinished(sent);
     }
     if (chunk !== undefined) this.#pass();
-    const last = chunk ?? this.#last;
+    const last = chunk ?? this.#last?.chunk;
     this.#last = null;
-    if (!stream.writableEnded) stream.end(last ?? undefined);
+    if (!stream.writableEnded) stream.end(last);
   }
 
   #pass(): void {
-    const chunk = this.#last;
+    const last = this.#last;
     this.#last = null;
     // After a 205 the stream has ended with its head; a server that sends a body all the same sends it to nobody.
-    if (chunk !== null && !this.#stream.writableEnded) this.#stream.write(chunk);
+    if (last !== null && !this.#stream.writableEnded) this.#stream.write(last.chunk, last.taken);
   }
 
   #whenFinished(sent: () => void): void {

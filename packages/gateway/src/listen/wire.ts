@@ -37,7 +37,8 @@ export interface Reply {
   writeHead(status: number, message: string | undefined, headers: string[]): unknown;
   writeContinue(): void;
   flushHeaders(): void;
-  write(chunk: Buffer): boolean;
+  /** `taken`: it waits here no longer. */
+  write(chunk: Buffer, taken?: () => void): boolean;
   /** `sent`: everything was handed to the connection. Never called when that did not happen. */
   end(chunk?: Buffer, sent?: () => void): unknown;
   /** Without an end: what was sent must not look like a whole answer. */
