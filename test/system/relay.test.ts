@@ -73,6 +73,14 @@ describe.each(['root', 'ordinary'] as const)('sockets through a relay, started b
     return Number(found);
   };
 
+  const gatewayOf = async (): Promise<number> => {
+    const { stdout } = await deployment.cordon(['status', '--json']);
+    const { roles } = JSON.parse(stdout) as { roles: Array<{ role: string; pid: number }> };
+    const gateway = roles.find(({ role }) => role.startsWith('gateway'));
+    if (gateway === undefined) throw new Error(`no gateway in ${stdout}`);
+    return gateway.pid;
+  };
+
   it('allow and deny by the proxy, and say which way they are', async () => {
     const before = server.requests.length;
     const run = await deployment.sh(`${curl(`https://${host}/a`)}; ${curl(`https://${other}/b`)}`, [
@@ -116,10 +124,7 @@ describe.each(['root', 'ordinary'] as const)('sockets through a relay, started b
   it('wait while a killed gateway is replaced, and are served', async () => {
     const session = await living(`echo ready; while :; do ${curl(`https://${host}/wait`)}; sleep 0.05; done`);
     await wait(() => session.output().includes('200'), 'an answer');
-    const { stdout } = await deployment.cordon(['status', '--json']);
-    const { roles } = JSON.parse(stdout) as { roles: Array<{ role: string; pid: number }> };
-    const gateway = roles.find(({ role }) => role.startsWith('gateway'))?.pid ?? 0;
-    process.kill(gateway, 'SIGKILL');
+    process.kill(await gatewayOf(), 'SIGKILL');
     const before = session.output().length;
     await wait(() => session.output().slice(before).split('200').length > 4, 'answers of the next one');
     // What was under way in the one that died is lost; whatever came later waited.
@@ -129,6 +134,21 @@ describe.each(['root', 'ordinary'] as const)('sockets through a relay, started b
         .split('\n')
         .filter((line) => /^\d+$/.test(line) && line !== '200').length,
     ).toBeLessThanOrEqual(1);
+    await deployment.cordon(['kill', session.id]);
+    expect(await session.closed).toBe(137);
+  });
+
+  it('are let go of when their gateway has ended, though the agent holds on to them', async () => {
+    const hold = `python3 -u -c "
+import socket, time
+all = [socket.create_connection(('127.0.0.1', 3128)) for _ in range(50)]
+print('held')
+time.sleep(1000)"`;
+    const session = await living(hold);
+    const descriptors = (): number => readdirSync(`/proc/${relayOf(session.id)}/fd`).length;
+    await wait(() => descriptors() > 100, 'both ends of each');
+    process.kill(await gatewayOf(), 'SIGKILL');
+    await wait(() => descriptors() < 50, 'neither end of any');
     await deployment.cordon(['kill', session.id]);
     expect(await session.closed).toBe(137);
   });
