@@ -334,8 +334,10 @@ describe('a start is refused', () => {
   it('when the native program is not there; and its folders are gone again', async () => {
     using place = new Place();
     const spec = { ...specFor(place, { command: ['true'] }), launchBinary: '/nowhere/launch' };
-    await expect(driver().start(spec, new AbortController().signal)).rejects.toMatchObject({ code: 'layer-missing' });
-    expect(readdirSync(place.sessionDir)).toEqual([]);
+    await expect(driver(place).start(spec, new AbortController().signal)).rejects.toMatchObject({
+      code: 'layer-missing',
+    });
+    for (const folder of [place.sessionDir, `${place.base}/relays`]) expect(readdirSync(folder)).toEqual([]);
   });
 
   it('when root gives no uid, or the signal is aborted; and nothing is left behind', async () => {
