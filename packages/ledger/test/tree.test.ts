@@ -41,6 +41,30 @@ const rootOf = (note: string): { size: number; root: Buffer } =>
   openCheckpoint(note, parseVerifierKey(signer.verifierKey));
 
 describe('LedgerTree', () => {
+  it('writes no file again that a head has signed, so a disk that is full takes nothing away', async () => {
+    const root = temporary();
+    await using gateway = await openTestJournal(root);
+    await using tree = await openTestTree(root);
+    for (let i = 0; i < 100; i++) await act(gateway, `att_${i}`);
+    await tree.integrate();
+    const written = (): Map<string, bigint> =>
+      new Map(
+        readdirSync(join(treeOf(root), 'tile'), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map(({ parentPath, name }) => join(parentPath, name))
+          .map((path) => [path, statSync(path, { bigint: true }).ctimeNs]),
+      );
+    const before = written();
+    await act(gateway, 'att_last');
+    await tree.integrate();
+    const after = written();
+    const kept = [...before.keys()].filter((path) => after.has(path));
+    // One level up, the part of it that was there before: its name and content are the same.
+    expect(kept.some((path) => path.includes('tile/1/'))).toBe(true);
+    expect(kept.filter((path) => before.get(path) !== after.get(path))).toEqual([]);
+    expectSound(root);
+  });
+
   it('takes in all writers, proves every entry, and every head from every other', async () => {
     const root = temporary();
     await using gateway = await openTestJournal(root);

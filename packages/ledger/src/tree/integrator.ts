@@ -220,7 +220,10 @@ class TreeIntegrator implements LedgerTree {
       });
       positions.set(record.entry.writer, { wseq: record.entry.wseq, leaf: record.leaf });
     }
+    // INVARIANT: no file of the committed head is written again: on a disk that is full it would come out empty.
+    const committed = new Set(partialsOf(before.head.size).map(tilePath));
     for (const tile of partialsOf(edge.size)) {
+      if (committed.has(tilePath(tile))) continue;
       const row = tile.level === 'entries' ? encodeBundle(bundle) : Buffer.concat(edge.levels[tile.level] ?? []);
       files.set(tilePath(tile), row);
     }
