@@ -11,6 +11,13 @@ const root = path.resolve(import.meta.dirname, '../..');
 const env = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/root' };
 
 printMachine();
+for (const tool of ['socat', 'rg']) {
+  if (!['/usr/bin', '/usr/local/bin', '/bin'].some((folder) => existsSync(path.join(folder, tool)))) {
+    console.log(`sandbox-runtime needs ${tool}: apt-get install -y socat ripgrep`);
+    process.exit(69);
+  }
+}
+
 await using deployment = await Deployment.start();
 const cordonEnv = { ...env, CORDON_HOME: deployment.home, CORDON_RUNTIME_DIR: deployment.runtime };
 const settings = path.join(deployment.folder, 'srt.json');
@@ -24,12 +31,6 @@ writeFileSync(
 
 const installed = execFileSync(path.join(root, 'test/agents/install.sh'), { encoding: 'utf8' }).trim();
 const srt = path.join(installed, 'node_modules/.bin/srt');
-for (const tool of ['socat', 'rg']) {
-  if (!['/usr/bin', '/usr/local/bin', '/bin'].some((folder) => existsSync(path.join(folder, tool)))) {
-    console.log(`sandbox-runtime needs ${tool}: apt-get install -y socat ripgrep`);
-    process.exit(69);
-  }
-}
 const arms: ReadonlyArray<readonly [string, readonly string[], Readonly<Record<string, string>>]> = [
   [
     'bubblewrap, bare',
