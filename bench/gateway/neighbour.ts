@@ -57,8 +57,13 @@ async function slow(port: number): Promise<void> {
 async function flood(port: number): Promise<never> {
   for (;;) {
     using client = await RawClient.to(port);
-    for (const host of ['other.example.com', 'third.example.com']) await client.ask(line(host));
-    await client.ask('GET http://api.example.com/ HTTP/1.1\r\nHost: evil.example.com\r\n\r\n');
+    // One that has been denied too often in a minute is refused undecided, and its connection ends: it comes again.
+    try {
+      for (const host of ['other.example.com', 'third.example.com']) await client.ask(line(host));
+      await client.ask('GET http://api.example.com/ HTTP/1.1\r\nHost: evil.example.com\r\n\r\n');
+    } catch (error) {
+      if (!client.socket.destroyed && !client.socket.readableEnded) throw error;
+    }
   }
 }
 

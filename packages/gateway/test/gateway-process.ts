@@ -25,7 +25,7 @@ export class GatewayProcess implements AsyncDisposable {
   static async start(order: GatewayOrder, openFilesMax: number | null = null): Promise<GatewayProcess> {
     const program = path.join(import.meta.dirname, 'gateway-program.ts');
     const limit = openFilesMax === null ? '' : `ulimit -n ${openFilesMax}; `;
-    const line = `${limit}exec "$0" --expose-gc --conditions=cordon-source "$1" "$2"`;
+    const line = `${limit}exec "$0" --expose-gc --disable-warning=ExperimentalWarning --conditions=cordon-source "$1" "$2"`;
     const child = spawn('bash', ['-c', line, process.execPath, program, JSON.stringify(order)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
