@@ -46,7 +46,7 @@ export class LaunchProcess {
   #listener: (frame: Frame) => void = () => undefined;
 
   /** Must be called on Node's main thread: the guard ends with the thread that made it (PDEATHSIG). */
-  constructor(launchBinary: string, description: Uint8Array, relay: Relay | null) {
+  constructor(launchBinary: string, relay: Relay | null) {
     this.#relay = relay;
     this.#child = spawn(launchBinary, ['guard'], {
       stdio: ['ignore', 'ignore', 'pipe', relay === null ? 'ipc' : 'pipe', 'pipe', 'pipe'],
@@ -65,6 +65,10 @@ export class LaunchProcess {
     this.#control = stdio[5] as Socket;
     if (relay !== null) this.#hearRelay(stdio[3] as Socket, relay);
     this.gone = this.#watch();
+  }
+
+  /** What to make; until then the guard waits. */
+  describe(description: Uint8Array): void {
     this.#guard.write(description);
   }
 

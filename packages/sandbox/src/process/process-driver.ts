@@ -85,7 +85,9 @@ class ProcessDriver implements SandboxDriver {
     try {
       relay = relayed ? await Relay.open(this.#relayFolder(spec.order), this.#options.random) : null;
       const building = { ...prepared, relay };
-      launch = new LaunchProcess(spec.launchBinary, this.#describe(spec, building), relay);
+      // It comes up while the session's files are written.
+      launch = new LaunchProcess(spec.launchBinary, relay);
+      launch.describe(this.#describe(spec, building));
       const ready = await this.#ready(launch, signal);
       const report = this.#report(spec, building, launch, ready, this.#options.clock.monotonic() - begun);
       return new ProcessSandbox(spec, launch, prepared.cgroup, this.#options.clock, report);

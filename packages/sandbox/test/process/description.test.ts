@@ -98,7 +98,8 @@ describe('a description', () => {
   it('that would make the agent root is refused by the guard', async () => {
     using place = new Place();
     const bytes = describeGuard(place, { uid: 0, gid: 0 });
-    const launch = new LaunchProcess(launchBinary, bytes, null);
+    const launch = new LaunchProcess(launchBinary, null);
+    launch.describe(bytes);
     await launch.gone;
     expect(launch.fault).toContain('the agent may not be root');
   });
@@ -141,11 +142,8 @@ describe('frames', () => {
     ['open of another command', [frameTypes.open, 1, 0, 0]],
   ])('with %s end the sandbox', async (_, [type = 0, a = 0, b = 0, c = 0]) => {
     using place = new Place();
-    const launch = new LaunchProcess(
-      launchBinary,
-      describeGuard(place, { uid: 1_900_000_001, gid: 1_900_000_001 }),
-      null,
-    );
+    const launch = new LaunchProcess(launchBinary, null);
+    launch.describe(describeGuard(place, { uid: 1_900_000_001, gid: 1_900_000_001 }));
     const ready = new Promise<void>((resolve) =>
       launch.onFrame((frame) => frame.type === frameTypes.ready && resolve()),
     );
