@@ -78,6 +78,8 @@ describe('the ledger', () => {
     await deployment.sh('curl -s -m 5 https://refused.example/a; curl -s -m 5 https://refused.example/b');
     await deployment.decisions();
     expect((await deployment.cordon(['down'])).status).toBe(0);
+    // Whoever removes the folder next must not meet anybody there.
+    expect(deployment.processes()).toEqual([]);
     expect((await deployment.cordon(['ledger', 'verify'])).status).toBe(0);
     const journal = filesBelow(path.join(deployment.home, 'ledger'))
       .filter((file) => file.endsWith('.journal'))

@@ -81,7 +81,6 @@ export class Stage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.cordon.run(['down']);
     for (const server of [this.model, this.docs, this.paste]) await server[Symbol.asyncDispose]();
-    // The daemon has answered its last call and may still be writing its last line.
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

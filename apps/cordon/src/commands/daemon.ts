@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { capabilityText, statusOf } from '../capability.ts';
 import type { Command } from '../command.ts';
 import { runningDaemon, startDaemon } from '../daemon.ts';
@@ -34,6 +35,15 @@ export const up: Command = {
   },
 };
 
+/** Not one that has ended and that nobody has waited for: it has no program any more. */
+function isAlive(pid: number): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) !== '';
+  } catch {
+    return false;
+  }
+}
+
 export const down: Command = {
   name: 'down',
   group: 'Daemon',
@@ -48,9 +58,12 @@ export const down: Command = {
       at.stdout.write('the daemon is not running\n');
       return exitStatus.ok;
     }
+    const status = await cordon.status().catch(() => null);
+    const processes = status === null ? [] : [status.pid, ...status.roles.map(({ pid }) => pid)];
     await cordon.shutdown();
     const deadline = performance.now() + downTimeoutMs;
-    while ((await runningDaemon(at)) !== null) {
+    // It stops answering before it has written its last: whoever removes its folder next must not meet it there.
+    while ((await runningDaemon(at)) !== null || processes.some(isAlive)) {
       if (performance.now() > deadline) {
         at.stderr.write('cordon: the daemon has not ended yet; cordon status\n');
         return exitStatus.unavailable;
