@@ -1,4 +1,5 @@
 import { type ClientRequest, type IncomingMessage, request as sendRequest } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { isCordonError } from '@cordon/protocol';
 import { type EgressErrorCode, egressError } from './error.ts';
@@ -96,11 +97,34 @@ export interface SendOptions {
 
 /** One request on one socket of the pool; resolves when the answer's head is there and sound. */
 export function send(head: OutgoingHead, pin: Pin, body: Buffer | null, options: SendOptions): Promise<UpstreamAnswer> {
+  const headers = framedHeaders(head, pin, body, options.keepAlive);
+  return converse<never>(head, pin, { ...options, headers, body, switched: switchedUnasked });
+}
+
+/** 101 to a request that asked for no upgrade: the server and we would disagree about every later byte. */
+function switchedUnasked(): string {
+  return 'switched protocols unasked';
+}
+
+interface Conversation<Switched> extends Omit<SendOptions, 'keepAlive'> {
+  /** Names and values in turn, framing included. */
+  readonly headers: readonly string[];
+  readonly body: Buffer | null;
+  /** What a 101 comes to; words say what is wrong with it. The socket is the caller's where it comes to something. */
+  readonly switched: (answer: IncomingMessage, socket: Socket, first: Buffer) => Switched | string;
+}
+
+/** A request, and the head of its answer. @throws CordonError of EgressErrorCode, or a signal's reason */
+export function converse<Switched>(
+  { method, target }: OutgoingHead,
+  pin: Pin,
+  options: Conversation<Switched>,
+): Promise<UpstreamAnswer | Switched> {
   const args: PooledRequestArgs = {
     agent: options.pool,
-    method: head.method,
-    path: head.target,
-    headers: framedHeaders(head, pin, body, options.keepAlive),
+    method,
+    path: target,
+    headers: options.headers,
     maxHeaderSize: limits.answerHeaderBytesMax,
     insecureHTTPParser: false,
     pin,
@@ -120,6 +144,7 @@ export function send(head: OutgoingHead, pin: Pin, body: Buffer | null, options:
       reject(error as Error);
       request.destroy();
     };
+    const breach = (words: string): void => give(egressError('upstream-protocol', `${pin.host} ${words}`));
     // The request's own `signal` works only once it has a socket; this one also ends the wait for it.
     const abort = (): void => {
       // Under an answer the socket goes, and the body ends in an error.
@@ -141,18 +166,25 @@ export function send(head: OutgoingHead, pin: Pin, body: Buffer | null, options:
     });
     request.on('information', () => {
       interim += 1;
-      if (interim > limits.interimAnswersMax)
-        give(egressError('upstream-protocol', `${pin.host} sent too many interim answers`));
+      if (interim > limits.interimAnswersMax) breach('sent too many interim answers');
     });
-    // 101 to a request that asked for no upgrade: the server and we would disagree about every later byte.
-    request.on('upgrade', (_answer, socket) => {
-      socket.destroy();
-      give(egressError('upstream-protocol', `${pin.host} switched protocols unasked`));
+    request.on('upgrade', (answer, duplex, first) => {
+      // The pool makes plain and TLS sockets only, and both are of this class.
+      const socket = duplex as Socket;
+      const switched = options.switched(answer, socket, first);
+      if (typeof switched === 'string') {
+        socket.destroy();
+        breach(switched);
+        return;
+      }
+      clearTimeout(deadline);
+      forget();
+      resolve(switched);
     });
     request.on('response', (answer) => {
       const problem = answerProblem(answer);
       if (problem !== null) {
-        give(egressError('upstream-protocol', `${pin.host} ${problem}`));
+        breach(problem);
         return;
       }
       clearTimeout(deadline);
@@ -161,7 +193,7 @@ export function send(head: OutgoingHead, pin: Pin, body: Buffer | null, options:
       watchBody(answer, options.idleTimeoutMs, pin);
       resolve(toAnswer(answer, request, options.attempts));
     });
-    request.end(body ?? undefined);
+    request.end(options.body ?? undefined);
   });
 }
 
@@ -169,7 +201,7 @@ export function send(head: OutgoingHead, pin: Pin, body: Buffer | null, options:
  * What `node:http` lets through and we do not (gateway.md §2.3 of the design, for answers). Null: sound.
  * Repeated or signed lengths, and a length beside chunks, its parser refuses by itself.
  */
-export function answerProblem(answer: IncomingMessage): string | null {
+function answerProblem(answer: IncomingMessage): string | null {
   const pairs = toPairs(answer.rawHeaders);
   // The parser takes any three digits; below 200 nothing is final (RFC 9110 §15.2).
   if ((answer.statusCode ?? 0) < 200) return 'sent a status that is none';
@@ -184,7 +216,7 @@ export function answerProblem(answer: IncomingMessage): string | null {
 }
 
 /** A body that stalls is cut; one that was cut ends in an error, never as if it were whole. */
-export function watchBody(answer: IncomingMessage, idleTimeoutMs: number, pin: Pin): void {
+function watchBody(answer: IncomingMessage, idleTimeoutMs: number, pin: Pin): void {
   const { socket } = answer;
   const stalled = (): void => {
     answer.destroy(egressError('upstream-idle', `${pin.host} stopped sending`));
@@ -202,7 +234,7 @@ export function watchBody(answer: IncomingMessage, idleTimeoutMs: number, pin: P
   });
 }
 
-export function toAnswer(answer: IncomingMessage, request: ClientRequest, attempts: 1 | 2): UpstreamAnswer {
+function toAnswer(answer: IncomingMessage, request: ClientRequest, attempts: 1 | 2): UpstreamAnswer {
   return {
     status: answer.statusCode ?? 0,
     statusMessage: answer.statusMessage ?? '',
@@ -227,7 +259,7 @@ export function abortReason(signals: readonly AbortSignal[]): Error | undefined 
 /** A TLS alert is no answer: one record of 24 bytes (TLS 1.3) or 31 (1.2), less than any status line takes. */
 const alertBytesMax = 31;
 
-export function toFault(error: Error, request: ClientRequest, pin: Pin, received: number): Error {
+function toFault(error: Error, request: ClientRequest, pin: Pin, received: number): Error {
   if (isCordonError(error)) return error;
   const code = 'code' in error ? String(error.code) : '';
   const dead = code === 'ECONNRESET' || code === 'EPIPE';

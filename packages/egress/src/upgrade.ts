@@ -1,22 +1,16 @@
 import { hash } from 'node:crypto';
-import { request as sendRequest } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { egressError } from './error.ts';
 import {
-  abortReason,
-  answerProblem,
   checkedHeaders,
+  converse,
   type HeaderPairs,
   type OutgoingHead,
-  toAnswer,
-  toFault,
   toPairs,
   type UpstreamAnswer,
-  watchBody,
 } from './exchange.ts';
-import { limits } from './limits.ts';
 import type { Pin } from './pin.ts';
-import { type Pool, type PooledRequestArgs, poolName } from './pool.ts';
+import type { Pool } from './pool.ts';
 
 /** A server that has become the far end of a WebSocket. The caller owns the socket. */
 export interface Upgraded {
@@ -62,85 +56,29 @@ export function acceptOf(key: string): string {
  * that agrees to something else than what was asked is `upstream-protocol`.
  * @throws CordonError of EgressErrorCode, or a signal's reason
  */
-export function upgrade(head: OutgoingHead, pin: Pin, options: UpgradeOptions): Promise<Upgraded | NotUpgraded> {
-  const args: PooledRequestArgs = {
-    agent: options.pool,
-    method: head.method,
-    path: head.target,
-    headers: [
-      ...checkedHeaders(head, pin),
-      ...['Upgrade', 'websocket', 'Connection', 'Upgrade'],
-      ...['Sec-WebSocket-Version', '13', 'Sec-WebSocket-Key', options.key],
-    ],
-    maxHeaderSize: limits.answerHeaderBytesMax,
-    insecureHTTPParser: false,
-    pin,
-    poolName: poolName(pin),
-  };
-  return new Promise((resolve, reject) => {
-    const request = sendRequest(args);
-    request.maxHeadersCount = 0;
-    let answered = false;
-    const forget = (): void => {
-      clearTimeout(deadline);
-      for (const signal of options.signals) signal.removeEventListener('abort', abort);
-    };
-    const give = (error: unknown): void => {
-      forget();
-      reject(error as Error);
-      request.destroy();
-    };
-    const abort = (): void => {
-      if (answered) request.destroy();
-      else give(abortReason(options.signals));
-    };
-    for (const signal of options.signals) signal.addEventListener('abort', abort);
-    const deadline = setTimeout(() => {
-      give(egressError('upstream-first-byte', `${pin.host} sent no answer in time`));
-    }, options.firstByteTimeoutMs);
-    request.on('error', (error) => give(abortReason(options.signals) ?? toFault(error, request, pin, 1)));
-    let interim = 0;
-    request.on('information', () => {
-      interim += 1;
-      if (interim > limits.interimAnswersMax)
-        give(egressError('upstream-protocol', `${pin.host} sent too many interim answers`));
-    });
-    request.on('upgrade', (answer, duplex, first) => {
-      // The pool makes plain and TLS sockets only, and both are of this class.
-      const socket = duplex as Socket;
-      socket.on('error', () => socket.destroy());
-      const headers = toPairs(answer.rawHeaders);
-      const wrong = handshakeProblem(headers, answer.statusCode ?? 0, options);
-      if (wrong !== null) {
-        socket.destroy();
-        give(egressError('upstream-protocol', `${pin.host} ${wrong}`));
-        return;
-      }
-      forget();
-      resolve({
+export async function upgrade(head: OutgoingHead, pin: Pin, options: UpgradeOptions): Promise<Upgraded | NotUpgraded> {
+  const headers = [
+    ...checkedHeaders(head, pin),
+    ...['Upgrade', 'websocket', 'Connection', 'Upgrade'],
+    ...['Sec-WebSocket-Version', '13', 'Sec-WebSocket-Key', options.key],
+  ];
+  const switched = (answer: IncomingMessage, socket: Socket, first: Buffer): Upgraded | string => {
+    socket.on('error', () => socket.destroy());
+    const pairs = toPairs(answer.rawHeaders);
+    return (
+      handshakeProblem(pairs, answer.statusCode ?? 0, options) ?? {
         kind: 'upgraded',
         socket,
         head: first,
-        protocol: values(headers, 'sec-websocket-protocol')[0] ?? null,
-        headers,
+        protocol: values(pairs, 'sec-websocket-protocol')[0] ?? null,
+        headers: pairs,
         statusMessage: answer.statusMessage ?? '',
         address: socket.remoteAddress ?? '',
-      });
-    });
-    request.on('response', (answer) => {
-      const problem = answerProblem(answer);
-      if (problem !== null) {
-        give(egressError('upstream-protocol', `${pin.host} ${problem}`));
-        return;
       }
-      clearTimeout(deadline);
-      answered = true;
-      answer.once('close', forget);
-      watchBody(answer, options.idleTimeoutMs, pin);
-      resolve({ kind: 'answer', answer: toAnswer(answer, request, 1) });
-    });
-    request.end();
-  });
+    );
+  };
+  const came = await converse(head, pin, { ...options, headers, body: null, attempts: 1, switched });
+  return 'kind' in came ? came : { kind: 'answer', answer: came };
 }
 
 /**
