@@ -79,15 +79,9 @@ export class Upstreams implements Disposable {
       idleTimeoutMs: request.idleTimeoutMs ?? limits.answerIdleTimeoutMs,
       signals: [signal, session.end.signal],
     };
-    pool.active += 1;
     try {
-      const answer = await this.#send(request, pool, { ...options, attempts: 1 });
-      answer.body.once('close', () => {
-        pool.active -= 1;
-      });
-      return answer;
+      return await inUse(pool, this.#send(request, pool, { ...options, attempts: 1 }));
     } catch (error: unknown) {
-      pool.active -= 1;
       if (!(error instanceof StaleSocket)) throw error;
       if (!request.retry || !idempotent.has(request.method)) {
         throw egressError('upstream-reset', `${request.pin.host} ended the connection before it answered`, error);
@@ -132,15 +126,9 @@ export class Upstreams implements Disposable {
     pool: Pool,
     options: Pick<SendOptions, 'firstByteTimeoutMs' | 'idleTimeoutMs' | 'signals'>,
   ): Promise<UpstreamAnswer> {
-    pool.active += 1;
     try {
-      const answer = await sendH2(upstream, request, request.pin, request.body, { ...options, attempts: 2 });
-      answer.body.once('close', () => {
-        pool.active -= 1;
-      });
-      return answer;
+      return await inUse(pool, sendH2(upstream, request, request.pin, request.body, { ...options, attempts: 2 }));
     } catch (error: unknown) {
-      pool.active -= 1;
       if (!(error instanceof StaleSocket)) throw error;
       throw egressError('upstream-reset', `${request.pin.host} refused the request twice`, error);
     }
@@ -203,6 +191,22 @@ export class Upstreams implements Disposable {
       session.pools.set(key, pool);
     }
     return pool;
+  }
+}
+
+/** The pool is in use from the request to the end of its answer. */
+async function inUse(pool: Pool, sending: Promise<UpstreamAnswer>): Promise<UpstreamAnswer> {
+  const over = (): void => {
+    pool.active -= 1;
+  };
+  pool.active += 1;
+  try {
+    const answer = await sending;
+    answer.body.once('close', over);
+    return answer;
+  } catch (error: unknown) {
+    over();
+    throw error;
   }
 }
 
