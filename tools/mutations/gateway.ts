@@ -151,8 +151,8 @@ export const gatewayMutations: readonly Mutation[] = [
     [
       [
         'the permit is not spent',
-        '  consumePermit(permit, effect.minter, {',
-        '  ((..._: unknown[]) => undefined)(permit, effect.minter, {',
+        '  consumePermit(permit, minter, {',
+        '  ((..._: unknown[]) => undefined)(permit, minter, {',
       ],
     ],
   ),

@@ -1,4 +1,4 @@
-import type { UpstreamAnswer } from '@cordon/egress';
+import type { Pin, UpstreamAnswer } from '@cordon/egress';
 import { authorize, discardPermit, noApproval, type Permit, type PolicySnapshot, rulesFor } from '@cordon/policy';
 import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { type Ask, factsOf, type Road } from './ask.ts';
@@ -13,29 +13,30 @@ import { relay } from './relay.ts';
 import type { Session } from './session/session.ts';
 import { checkStop } from './stop-gate.ts';
 
-/** What was decided about: the very body, and where secrets go. */
-export interface Prepared {
+/** What was decided by, and where secrets go. */
+export interface Decided {
   readonly snapshot: PolicySnapshot;
   readonly plan: SecretPlan;
+}
+
+/** And the very body that was decided about. */
+export interface Prepared extends Decided {
   readonly body: Body;
 }
 
-/** From the permit to the end of the answer. Ends in exactly one `outcome`, whatever happens. */
+/** A place to go, and what goes in on the way there. */
+export interface Ready {
+  readonly pin: Pin;
+  readonly lease: LeaseSet | null;
+  readonly outcome: Outcome;
+}
+
+/** From the permit to the end of the answer. */
 export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepared): Promise<void> {
-  const { session, signal, response } = ask;
+  const { session, signal } = ask;
   const { plan, body } = made;
-  const outcome = new Outcome(road.clock, ask.startedMs);
-  let lease: LeaseSet | SecretRefusal | null = null;
-  try {
-    const pin = await road.destinations.pin(permit, rulesFor(made.snapshot, permit.destination), signal);
-    if ('refused' in pin) return answerFailure(ask, permit, outcome, pin);
-    if (plan.uses.length > 0) {
-      lease = await road.credentials.lease(permit, plan.uses, signal);
-      if ('refused' in lease) return answerFailure(ask, permit, outcome, { ...lease, status: 403 });
-      outcome.leased(lease.names);
-    }
-    signal.throwIfAborted();
-    // From here to the first byte nothing is awaited: `checkStop` is the last synchronous step.
+  await undertake(road, ask, permit, { made, fault: 'effect-failed' }, async (ready) => {
+    const { pin, lease, outcome } = ready;
     const { upstreams, minter } = road;
     const means = {
       upstreams,
@@ -48,34 +49,72 @@ export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepare
       firstByteTimeoutMs: road.limits.firstByteTimeoutMs,
       h2: ask.request.wire.h2 !== undefined,
     };
-    checkPolicy(road, session, permit, made);
     const sending = perform(checkStop(permit, session, road.right), means);
     outcome.sent(permit.payload.bytes);
     session.traffic.out += permit.payload.bytes;
-    const answer = await sending;
-    outcome.answered(answer);
-    checkPolicy(road, session, permit, made, answer);
-    using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), signal);
-    const firstByte = (): void => outcome.firstByte();
-    const received = (bytes: number): void => {
-      outcome.received(bytes);
-      session.traffic.in += bytes;
-    };
-    const { method } = ask.head;
-    const { limits } = road;
-    outcome.relayed(
-      await relay({ answer, response, method, lease, limits, signal: stream.signal, firstByte, received }),
-    );
+    await relayAnswer(road, ask, permit, made, ready, await sending);
+  });
+}
+
+/**
+ * From the permit to the end of what `act` does with it; a failure is answered. Ends in exactly one `outcome`, whatever
+ * happens. INVARIANT: `act` awaits nothing before its `checkStop`, the last synchronous step before the first byte.
+ */
+export async function undertake(
+  road: Road,
+  ask: Ask,
+  permit: Permit,
+  { made, fault }: { readonly made: Decided; readonly fault: 'effect-failed' | 'websocket-failed' },
+  act: (ready: Ready) => Promise<void>,
+): Promise<void> {
+  const { session, signal } = ask;
+  const { plan } = made;
+  const outcome = new Outcome(road.clock, ask.startedMs);
+  let lease: LeaseSet | SecretRefusal | null = null;
+  try {
+    const pin = await road.destinations.pin(permit, rulesFor(made.snapshot, permit.destination), signal);
+    if ('refused' in pin) return answerFailure(ask, permit, outcome, pin);
+    if (plan.uses.length > 0) {
+      lease = await road.credentials.lease(permit, plan.uses, signal);
+      if ('refused' in lease) return answerFailure(ask, permit, outcome, { ...lease, status: 403 });
+      outcome.leased(lease.names);
+    }
+    signal.throwIfAborted();
+    checkPolicy(road, session, permit, made);
+    await act({ pin, lease, outcome });
   } catch (error: unknown) {
     // An abort surfaces as whatever was waiting then; why it was aborted says more.
     const cause: unknown = signal.aborted ? signal.reason : error;
-    if (codeOf(cause) === 'fault') road.report('error', 'effect-failed', textOf(cause));
+    if (codeOf(cause) === 'fault') road.report('error', fault, textOf(cause));
     answerFailure(ask, permit, outcome, { ...failureOf(cause), code: codeOf(cause) });
   } finally {
     if (lease !== null && !('refused' in lease)) lease[Symbol.dispose]();
     discardPermit(permit, road.minter);
     await road.journal.append(outcome.entry(session.id, permit.attempt), 'os');
   }
+}
+
+/** An answer to its end, as long as policy would still give it. */
+export async function relayAnswer(
+  road: Road,
+  ask: Ask,
+  permit: Permit,
+  made: Decided,
+  { lease, outcome }: Ready,
+  answer: UpstreamAnswer,
+): Promise<void> {
+  const { session, signal, response } = ask;
+  outcome.answered(answer);
+  checkPolicy(road, session, permit, made, answer);
+  using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), signal);
+  const firstByte = (): void => outcome.firstByte();
+  const received = (bytes: number): void => {
+    outcome.received(bytes);
+    session.traffic.in += bytes;
+  };
+  const { method } = ask.head;
+  const { limits } = road;
+  outcome.relayed(await relay({ answer, response, method, lease, limits, signal: stream.signal, firstByte, received }));
 }
 
 /**
@@ -86,7 +125,7 @@ export function checkPolicy(
   road: Road,
   session: Session,
   permit: Permit,
-  made: Pick<Prepared, 'snapshot'>,
+  made: Pick<Decided, 'snapshot'>,
   answer?: UpstreamAnswer,
 ): void {
   if (session.stopped || road.policyOf(session.id)?.snapshot === made.snapshot) return;
@@ -104,7 +143,7 @@ export function isPermitted(road: Road, session: Session, permit: Permit): boole
   return authorize(snapshot, snapshot.principal, permit.intent, facts, noApproval).outcome === 'allow';
 }
 
-export function answerFailure(ask: Ask, permit: Permit, outcome: Outcome, failure: Failure): void {
+function answerFailure(ask: Ask, permit: Permit, outcome: Outcome, failure: Failure): void {
   outcome.failed(failure.code);
   const { response } = ask;
   // Half an answer must not look like a whole one.

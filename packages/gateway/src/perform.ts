@@ -23,21 +23,30 @@ export interface Effect {
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
+ * Spends the permit on exactly this body and returns what it names (I2).
+ * @throws PolicyError `permit-*`; GatewayError `permit-mismatch`
+ */
+export function consume(permit: Permit, plan: SecretPlan, minter: PermitMinter, body: Buffer | null): HttpRequestArgs {
+  const args = permit.intent.args as HttpRequestArgs;
+  const sha256 = body === null ? digestOfNothing : hash('sha256', body);
+  // The plan knows where values go; it must speak of the very headers that were decided about.
+  if (plan.headers !== args.headers)
+    throw new GatewayError('permit-mismatch', 'the headers are not those of the permit');
+  consumePermit(permit, minter, {
+    intentDigest: permit.intentDigest,
+    payload: { sha256, bytes: body?.length ?? 0, kind: permit.payload.kind },
+  });
+  return args;
+}
+
+/**
  * Sends what the permit names. Everything comes from the permit's own intent, not from the request; the body is
  * hashed once more here, so what goes out is what was decided (I2). Secrets are put in after the last place that logs.
  * @throws PolicyError `permit-*`; CordonError `upstream-*`
  */
 export function perform(permit: Permit, effect: Effect): Promise<UpstreamAnswer> {
-  const args = permit.intent.args as HttpRequestArgs;
   const { body, lease, plan } = effect;
-  const sha256 = body === null ? digestOfNothing : hash('sha256', body);
-  // The plan knows where values go; it must speak of the very headers that were decided about.
-  if (plan.headers !== args.headers)
-    throw new GatewayError('permit-mismatch', 'the headers are not those of the permit');
-  consumePermit(permit, effect.minter, {
-    intentDigest: permit.intentDigest,
-    payload: { sha256, bytes: body?.length ?? 0, kind: permit.payload.kind },
-  });
+  const args = consume(permit, plan, effect.minter, body);
   return effect.upstreams.exchange(
     {
       session: permit.session,

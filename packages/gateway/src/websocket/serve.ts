@@ -1,18 +1,15 @@
-import type { NotUpgraded, Upgraded } from '@cordon/egress';
-import { consumePermit, discardPermit, type Permit, type PolicySnapshot, rulesFor } from '@cordon/policy';
-import { injectSecrets, type LeaseSet, Scrubber, type SecretPlan, type SecretRefusal } from '@cordon/secrets';
+import type { Upgraded } from '@cordon/egress';
+import type { Permit } from '@cordon/policy';
+import { injectSecrets, Scrubber } from '@cordon/secrets';
 import type { Ask, Road } from '../ask.ts';
-import { answerFailure, checkPolicy, isPermitted } from '../effect.ts';
-import { GatewayError } from '../error.ts';
-import { codeOf, failureOf } from '../failure.ts';
-import { type HttpRequestArgs, wireTarget } from '../http/adapter.ts';
+import { checkPolicy, type Decided, isPermitted, type Ready, relayAnswer, undertake } from '../effect.ts';
+import { wireTarget } from '../http/adapter.ts';
 import { readBody } from '../http/body.ts';
 import { judge } from '../judge.ts';
 import type { UpgradeSocket } from '../listen/wire.ts';
-import { Outcome } from '../outcome.ts';
+import { consume } from '../perform.ts';
 import { answerProblem } from '../refuse/answer.ts';
 import { isRefusal, type Refusal, refuse } from '../refuse/refusal.ts';
-import { relay } from '../relay.ts';
 import { readIntent, withoutPolicy } from '../road.ts';
 import { Holding } from '../session/held.ts';
 import { checkStop } from '../stop-gate.ts';
@@ -21,9 +18,7 @@ import { type Handshake, readHandshake, switchingHead } from './handshake.ts';
 import { Peer } from './peer.ts';
 
 /** What was decided: where it goes is in the permit, what goes along is here. */
-interface Opening {
-  readonly snapshot: PolicySnapshot;
-  readonly plan: SecretPlan;
+interface Opening extends Decided {
   readonly handshake: Handshake;
   readonly upgrade: UpgradeSocket;
 }
@@ -55,87 +50,44 @@ export async function serveWebSocket(road: Road, ask: Ask, upgrade: UpgradeSocke
   return null;
 }
 
-/** From the permit to the last message. Ends in exactly one `outcome`. */
+/** From the permit to the last message. */
 async function open(road: Road, ask: Ask, permit: Permit, made: Opening): Promise<void> {
-  const { session, signal } = ask;
   const { plan } = made;
-  const outcome = new Outcome(road.clock, ask.startedMs);
-  let lease: LeaseSet | SecretRefusal | null = null;
-  try {
-    const pin = await road.destinations.pin(permit, rulesFor(made.snapshot, permit.destination), signal);
-    if ('refused' in pin) return answerFailure(ask, permit, outcome, pin);
-    if (plan.uses.length > 0) {
-      lease = await road.credentials.lease(permit, plan.uses, signal);
-      if ('refused' in lease) return answerFailure(ask, permit, outcome, { ...lease, status: 403 });
-      outcome.leased(lease.names);
-    }
-    signal.throwIfAborted();
-    checkPolicy(road, session, permit, made);
-    // From here to the first byte nothing is awaited: `checkStop` is the last synchronous step.
+  await undertake(road, ask, permit, { made, fault: 'websocket-failed' }, async (ready) => {
+    const { pin, lease, outcome } = ready;
     const key = Buffer.from(road.random.bytes(16)).toString('base64');
-    const { session: id } = checkStop(permit, session, road.right);
-    const { method, headers, ...args } = consumed(permit, plan, road);
+    const { session } = checkStop(permit, ask.session, road.right);
+    const args = consume(permit, plan, road.minter, null);
     const sending = road.upstreams.upgrade(
       {
-        session: id,
+        session,
         pin,
-        method,
-        target: wireTarget({ method, headers, ...args }),
-        headers: lease === null ? headers : injectSecrets(plan, lease),
+        method: args.method,
+        target: wireTarget(args),
+        headers: lease === null ? args.headers : injectSecrets(plan, lease),
         key,
         offered: made.handshake.protocols,
         firstByteTimeoutMs: road.limits.firstByteTimeoutMs,
       },
-      signal,
+      ask.signal,
     );
     outcome.sent(0);
     const answer = await sending;
-    await take(road, ask, permit, made, { answer, lease, outcome });
-  } catch (error: unknown) {
-    const cause: unknown = signal.aborted ? signal.reason : error;
-    const code = codeOf(cause);
-    if (code === 'fault') road.report('error', 'websocket-failed', cause instanceof Error ? String(cause.stack) : '');
-    answerFailure(ask, permit, outcome, { ...failureOf(cause), code });
-  } finally {
-    if (lease !== null && !('refused' in lease)) lease[Symbol.dispose]();
-    discardPermit(permit, road.minter);
-    await road.journal.append(outcome.entry(session.id, permit.attempt), 'os');
-  }
+    if (answer.kind === 'answer') await relayAnswer(road, ask, permit, made, ready, answer.answer);
+    else await take(road, ask, permit, made, ready, answer);
+  });
 }
 
-/** Everything that is sent comes from the permit's own intent (I2). @throws PolicyError `permit-*` */
-function consumed(permit: Permit, plan: SecretPlan, road: Road): HttpRequestArgs {
-  const args = permit.intent.args as HttpRequestArgs;
-  if (plan.headers !== args.headers)
-    throw new GatewayError('permit-mismatch', 'the headers are not those of the permit');
-  consumePermit(permit, road.minter, { intentDigest: permit.intentDigest, payload: permit.payload });
-  return args;
-}
-
-interface Answered {
-  readonly answer: Upgraded | NotUpgraded;
-  readonly lease: LeaseSet | null;
-  readonly outcome: Outcome;
-}
-
-async function take(road: Road, ask: Ask, permit: Permit, made: Opening, answered: Answered): Promise<void> {
-  const { answer, lease, outcome } = answered;
-  const { session, response, signal } = ask;
+async function take(
+  road: Road,
+  ask: Ask,
+  permit: Permit,
+  made: Opening,
+  { lease, outcome }: Ready,
+  answer: Upgraded,
+): Promise<void> {
+  const { session } = ask;
   const { limits, clock } = road;
-  const permitted = (): boolean => isPermitted(road, session, permit);
-  if (answer.kind === 'answer') {
-    outcome.answered(answer.answer);
-    checkPolicy(road, session, permit, made, answer.answer);
-    using stream = session.openStream(permitted, clock.monotonic(), signal);
-    const firstByte = (): void => outcome.firstByte();
-    const received = (bytes: number): void => {
-      outcome.received(bytes);
-      session.traffic.in += bytes;
-    };
-    const relaying = { answer: answer.answer, response, method: 'GET', lease, limits, firstByte, received };
-    outcome.relayed(await relay({ ...relaying, signal: stream.signal }));
-    return;
-  }
   outcome.answered({ status: 101, address: answer.address });
   const { socket } = made.upgrade;
   let taken = false;
@@ -143,7 +95,11 @@ async function take(road: Road, ask: Ask, permit: Permit, made: Opening, answere
     checkPolicy(road, session, permit, made);
     using scrubber = lease === null ? null : new Scrubber(lease);
     // Whether the agent is still there its own side of the bridge tells, after what it had sent before.
-    using stream = session.openStream(permitted, clock.monotonic(), new AbortController().signal);
+    using stream = session.openStream(
+      () => isPermitted(road, session, permit),
+      clock.monotonic(),
+      new AbortController().signal,
+    );
     made.upgrade.take();
     taken = true;
     socket.write(switchingHead(made.handshake, answer, scrubber));
