@@ -99,7 +99,7 @@ module.exports = {
       from: { path: '^(packages|apps)/([^/]+)/src/' },
       to: {
         path: '^packages/[^/]+/src/',
-        pathNot: ['^packages/[^/]+/src/index\\.ts$', '^packages/protocol/src/(api|digest)\\.ts$', '^$1/$2/src/'],
+        pathNot: ['^packages/[^/]+/src/index\\.ts$', '^packages/protocol/src/(api|digest|dsse)\\.ts$', '^$1/$2/src/'],
       },
     },
   ],

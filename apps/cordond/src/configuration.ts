@@ -1,7 +1,7 @@
 import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { CordonError, locationsOf } from '@cordon/protocol';
+import { CordonError, locationsOf, personName } from '@cordon/protocol';
 
 export type Role = 'control' | 'supervisor' | 'gateway' | 'workspace';
 const roles: readonly Role[] = ['control', 'supervisor', 'gateway', 'workspace'];
@@ -87,10 +87,11 @@ function absolute(name: string, value: string): string {
   );
 }
 
-/** The name of the user, or the number of one that has none (a container, `setpriv`). */
+/** The name of the user, or the number of one that has none (a container, `setpriv`) or whose name is no plain word. */
 function personOf(uid: number): string {
   try {
-    return userInfo().username || `uid-${uid}`;
+    const { username } = userInfo();
+    return personName.test(username) ? username : `uid-${uid}`;
   } catch {
     return `uid-${uid}`;
   }

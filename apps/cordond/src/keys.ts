@@ -1,6 +1,8 @@
 import path from 'node:path';
+import type { PeopleFile } from '@cordon/control-plane';
 import { type CheckpointSigner, createCheckpointKey, openSigner } from '@cordon/ledger';
 import { type Clock, isCordonError, type Random } from '@cordon/protocol';
+import { createSigningKey, openSigningKey, type PinnedKey } from '@cordon/protocol/dsse';
 import { createKeyFile, readKeyFile, writeFileAtomic } from '@cordon/store';
 
 /** The key that signs the ledger's checkpoints; made once. Its public half lies beside it, for whoever verifies. */
@@ -77,6 +79,22 @@ async function makeAuthority(file: string, tenant: string, clock: Clock, random:
   const kept = { certificate: made.certificate, key: made.key, madeAt: clock.now() };
   await writeFileAtomic(file, JSON.stringify(kept), 0o600);
   return kept;
+}
+
+/** The operator's own key, made at the first start; only its public half leaves this function. */
+export async function openOperatorKey(people: string, name: string): Promise<PinnedKey> {
+  const file = path.join(people, `${name}.pem`);
+  const known = await readKeyText(file);
+  if (known !== null) return openSigningKey(known).pinned;
+  const { privatePem, pinned } = createSigningKey();
+  await createKeyFile(file, privatePem);
+  return pinned;
+}
+
+/** The list of people: whoever can write it decides who counts, so it is the owner's alone, like a key. */
+export function peopleFile(people: string): PeopleFile {
+  const file = path.join(people, 'people.json');
+  return { read: () => readKeyText(file), write: (text) => writeFileAtomic(file, text, 0o600) };
 }
 
 /** Null when there is none; a key file that others may read is an error, not a key. */

@@ -6,6 +6,7 @@ export interface Layout {
   readonly database: string;
   readonly keys: string;
   readonly secrets: string;
+  readonly people: string;
   readonly log: string;
   readonly policy: string;
   readonly journals: string;
@@ -24,6 +25,7 @@ export function layoutOf({ home, runtime, tenant, installation }: Configuration)
     database: path.join(home, 'cordon.db'),
     keys: path.join(home, 'keys'),
     secrets: path.join(home, 'secrets'),
+    people: path.join(home, 'people'),
     log: path.join(home, 'log'),
     policy: path.join(home, 'policy'),
     journals: path.join(home, 'ledger/journal', tenant),

@@ -4,6 +4,7 @@ import type { Route } from './api/route.ts';
 import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
 import { decisionRoutes } from './api/routes/decisions.ts';
 import { ledgerRoutes } from './api/routes/ledger.ts';
+import { peopleRoutes } from './api/routes/people.ts';
 import { policyRoutes } from './api/routes/policy.ts';
 import { secretRoutes } from './api/routes/secrets.ts';
 import { sessionRoutes } from './api/routes/sessions.ts';
@@ -117,6 +118,7 @@ export class ControlPlane {
       ...decisionRoutes(decisions, refusals, explainer),
       ...policyRoutes({ engine, tenant, sessions, suggester }),
       ...secretRoutes(secrets, recorder),
+      ...peopleRoutes(this.#parts.people, this.#options.tenant),
       ...ledgerRoutes({ tree, integrator, decisions, publicKey }),
     ];
     return [...routes, openApiRoute(routes, version)];

@@ -22,6 +22,10 @@ export const statuses = {
   'tenant-unknown': 422,
   'secret-unknown': 422,
   'secret-misplaced': 422,
+  'person-unknown': 404,
+  'person-operator': 409,
+  'key-known': 409,
+  'people-full': 409,
   'upgrade-required': 426,
   'too-many-sessions': 429,
   internal: 500,
@@ -35,6 +39,7 @@ export const statuses = {
   'route-invalid': 500,
   'already-running': 500,
   'state-unusable': 500,
+  'people-damaged': 500,
 } as const;
 export type ControlErrorCode = keyof typeof statuses;
 

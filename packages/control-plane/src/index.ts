@@ -9,6 +9,7 @@ export type { HostFiles } from './files.ts';
 export { limits as controlPlaneLimits } from './limits.ts';
 export { createLog, describe, type Log } from './log.ts';
 export type { AuthoritySource, ControlPlaneOptions } from './options.ts';
+export type { Operator, PeopleFile } from './people/people.ts';
 export { type LoadedProfile, loadProfiles, type ParsedProfile, Profiles, parseProfile } from './profile/load.ts';
 export { type Profile, profileFile } from './profile/schema.ts';
 export { connectSocket, isNobody } from './supervisor/socket.ts';

@@ -47,6 +47,9 @@ export const limits = {
   gatewayLeaseMs: 15_000,
   uplinkConnectionsMax: 16,
   secretLeaseMs: 300_000,
+  /** Whose signatures count; the list is one small file. */
+  peopleMax: 64,
+  personKeysMax: 4,
   /** How long a stop waits for the supervisor to carry it out (it gives up on the kernel after 10 s itself). */
   stopCallTimeoutMs: 20_000,
   /** A kill without an answer for this long is a reason to ask whether the supervisor says anything at all. */

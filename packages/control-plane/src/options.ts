@@ -6,6 +6,7 @@ import type { Store } from '@cordon/store';
 import type { SocketPaths, SupervisorSource } from './daemon.ts';
 import type { HostFiles } from './files.ts';
 import type { Log } from './log.ts';
+import type { Operator, PeopleFile } from './people/people.ts';
 import type { Profiles } from './profile/load.ts';
 
 /** Everything that a control plane is made of and does not make itself; the composition root gives it. */
@@ -32,6 +33,7 @@ export interface ControlPlaneOptions {
   readonly publicKey: string;
   readonly secrets: SecretStore;
   readonly authority: AuthoritySource;
+  readonly people: { readonly file: PeopleFile; readonly operator: Operator };
   readonly engine: Engine;
   readonly profiles: Profiles;
   readonly policyDirectory: string;

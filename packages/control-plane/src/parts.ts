@@ -5,6 +5,7 @@ import { Integrator } from './ledger/integrator.ts';
 import { Recorder } from './ledger/recorder.ts';
 import { Refusals } from './ledger/refusals.ts';
 import type { ControlPlaneOptions } from './options.ts';
+import { People } from './people/people.ts';
 import { TenantPolicies } from './policy/tenant.ts';
 import { SessionFeed } from './sessions/feed.ts';
 import { Proposals } from './sessions/proposals.ts';
@@ -20,6 +21,7 @@ import { leaseSecret } from './uplink/leases.ts';
 /** What is known and recorded: files, database and ledger, opened; nothing acts yet. */
 interface Records {
   readonly recorder: Recorder;
+  readonly people: People;
   readonly integrator: Integrator;
   readonly decisions: Decisions;
   readonly refusals: Refusals;
@@ -79,8 +81,13 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     tenant: options.tenant,
     directory: options.policyDirectory,
   });
+  const people = await People.open({
+    ...options.people,
+    issuer: () => `local:${Buffer.from(options.random.bytes(8)).toString('hex')}`,
+    ...{ recorder, clock },
+  });
   return {
-    ...{ recorder, integrator, decisions, refusals, tenant },
+    ...{ recorder, people, integrator, decisions, refusals, tenant },
     registry: await SessionRegistry.open(store.sessions),
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),

@@ -166,6 +166,7 @@ describe('the description', () => {
     );
     expect(operations.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(
       [
+        'DELETE /v1/people/{name}',
         'DELETE /v1/secrets/{name}',
         'GET /v1/decisions',
         'GET /v1/decisions/{attempt}',
@@ -175,6 +176,7 @@ describe('the description', () => {
         'GET /v1/ledger/key',
         'GET /v1/ledger/proof',
         'GET /v1/openapi.json',
+        'GET /v1/people',
         'GET /v1/policy',
         'GET /v1/refusals',
         'GET /v1/secrets',
@@ -187,7 +189,9 @@ describe('the description', () => {
         'GET /v1/stats',
         'GET /v1/status',
         'GET /v1/stops',
+        'GET /v1/whoami',
         'POST /v1/lifts',
+        'POST /v1/people',
         'POST /v1/policy/check',
         'POST /v1/policy/reload',
         'POST /v1/policy/suggest',

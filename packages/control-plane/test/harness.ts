@@ -17,6 +17,7 @@ import { createAuthority } from '@cordon/egress';
 import { createCheckpointKey, type JournalFiles, openJournal, openSigner, openTree } from '@cordon/ledger';
 import { compileEngine, createEngine, type Engine } from '@cordon/policy';
 import { createId, systemClock, systemRandom } from '@cordon/protocol';
+import { createSigningKey } from '@cordon/protocol/dsse';
 import { fileKeySource, SecretStore } from '@cordon/secrets';
 import { openStore } from '@cordon/store';
 import { ControlPlane, connectSocket, createLog, type HostFiles, Profiles, parseProfile } from '../src/index.ts';
@@ -97,6 +98,9 @@ export class Harness implements AsyncDisposable {
   spawns = 0;
   /** Supervisors that were ended because they said nothing. */
   readonly ended: number[] = [];
+  readonly operatorKey = createSigningKey();
+  /** The file of people, which outlives the control plane. */
+  people: string | null = null;
   #close: (() => Promise<void>) | null = null;
 
   static async start(): Promise<Harness> {
@@ -165,6 +169,15 @@ export class Harness implements AsyncDisposable {
       tree,
       publicKey: verifierKey,
       secrets,
+      people: {
+        file: {
+          read: async () => this.people,
+          write: async (text) => {
+            this.people = text;
+          },
+        },
+        operator: { name: 'ada', key: this.operatorKey.pinned },
+      },
       authority: { current: () => authority, due: false, renew: async () => undefined },
       engine: testEngine(),
       profiles: testProfiles(),
@@ -319,6 +332,14 @@ export class Harness implements AsyncDisposable {
     } catch (error) {
       if (!signal.aborted) throw error;
     }
+  }
+
+  /** The data of all entries of one type, as the tree has them now. */
+  async entries(type: string): Promise<Array<Record<string, unknown>>> {
+    const { entries } = (await this.get('/v1/ledger/entries?limit=500')).json as {
+      entries: Array<{ entry: { type: string; data: Record<string, unknown> } }>;
+    };
+    return entries.filter(({ entry }) => entry.type === type).map(({ entry }) => entry.data);
   }
 
   order(change: Record<string, unknown> = {}): Record<string, unknown> {

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import { limits } from './limits.ts';
 
+export * from './api/people.ts';
+
 /**
  * The HTTP API under `/v1`. These schemas validate requests, type the SDK and generate the OpenAPI document.
  * Unknown members are errors: a misspelt option must not silently mean its default.

@@ -12,6 +12,8 @@ const kinds = {
   stop: 'stp',
   boot: 'bot',
   secret: 'sec',
+  hold: 'hld',
+  endorsement: 'end',
 } as const;
 export type IdKind = keyof typeof kinds;
 
@@ -21,6 +23,8 @@ export type ExecId = Brand<string, 'ExecId'>;
 export type StopId = Brand<string, 'StopId'>;
 export type BootId = Brand<string, 'BootId'>;
 export type SecretId = Brand<string, 'SecretId'>;
+export type HoldId = Brand<string, 'HoldId'>;
+export type EndorsementId = Brand<string, 'EndorsementId'>;
 
 interface IdOf {
   session: SessionId;
@@ -29,6 +33,8 @@ interface IdOf {
   stop: StopId;
   boot: BootId;
   secret: SecretId;
+  hold: HoldId;
+  endorsement: EndorsementId;
 }
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';

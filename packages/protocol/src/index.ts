@@ -28,6 +28,7 @@ export * from './id.ts';
 export type { ActionName, Attempt, HttpArgs, Intent, Payload, PayloadKind } from './intent.ts';
 export { limits as protocolLimits } from './limits.ts';
 export { type Locations, locationsOf } from './locations.ts';
+export { type KnownPerson, type Person, personName, personOfKey, samePerson } from './person.ts';
 export type { Principal } from './principal.ts';
 export { type Problem, problemType } from './problem.ts';
 export {

@@ -14,4 +14,7 @@ export const limits = {
   suggestSessionsMax: 64,
   taskTextCharsMax: 64 * 1024,
   apiBodyBytesMax: 1024 * 1024,
+  /** A signed record in base64: a bundle's manifest is the largest. */
+  envelopeCharsMax: 1024 * 1024,
+  envelopeSignaturesMax: 16,
 } as const;

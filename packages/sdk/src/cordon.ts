@@ -2,6 +2,7 @@ import type { Decision, Explanation, LedgerProof, RefusedRequest, Stats, Status,
 import * as api from '@cordon/protocol/api';
 import type { z } from 'zod';
 import { ApiClient, type CallOptions } from './client.ts';
+import { People } from './people.ts';
 import { type PolicyView, Sessions, type StopAnswer } from './session.ts';
 import type { Transport } from './transport.ts';
 import { unixTransport } from './unix.ts';
@@ -38,10 +39,12 @@ const nothing = { parse: (): null => null };
 export class Cordon {
   readonly #client: ApiClient;
   readonly sessions: Sessions;
+  readonly people: People;
 
   constructor(transport: Transport) {
     this.#client = new ApiClient(transport);
     this.sessions = new Sessions(this.#client);
+    this.people = new People(this.#client);
   }
 
   status(): Promise<Status> {

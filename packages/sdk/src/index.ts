@@ -15,6 +15,7 @@ export {
   type SuggestRequest,
 } from './cordon.ts';
 export { ApiError, type SdkErrorCode } from './error.ts';
+export { type KnownPerson, People, type WhoAmI } from './people.ts';
 export {
   type ApplyAnswer,
   type Change,

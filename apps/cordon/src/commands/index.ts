@@ -5,6 +5,7 @@ import { demo } from './demo.ts';
 import { exec } from './exec.ts';
 import * as ledger from './ledger.ts';
 import { logs } from './logs.ts';
+import * as people from './people.ts';
 import * as policy from './policy.ts';
 import { run } from './run.ts';
 import * as secrets from './secrets.ts';
@@ -37,6 +38,10 @@ export const commands: readonly Command[] = [
   secrets.set,
   secrets.list,
   secrets.remove,
+  people.list,
+  people.add,
+  people.remove,
+  people.whoami,
   ledger.verify,
   ledger.show,
   ledger.prove,

@@ -8,7 +8,7 @@ import { ensureDirectory, openStore, removeFile, type Store, writeFileAtomic } f
 import type { Configuration, CordondErrorCode } from '../configuration.ts';
 import { loadEngine } from '../engine.ts';
 import { hostFiles } from '../host-files.ts';
-import { AuthorityKeeper, openLedgerKey, readKeyBytes } from '../keys.ts';
+import { AuthorityKeeper, openLedgerKey, openOperatorKey, peopleFile, readKeyBytes } from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import { writeLog } from '../log-line.ts';
 import { onStop } from '../signals.ts';
@@ -44,6 +44,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
   });
   const authority = await AuthorityKeeper.open(layout.keys, tenant, clock, random);
   using secrets = await openSecrets(layout, tenant);
+  const operator = { name: configuration.person, key: await openOperatorKey(layout.people, configuration.person) };
   const stop = onStop();
   const overrides = new Overrides(store, testing === null ? [] : [describeTesting(testing)]);
   await overrides.load();
@@ -67,6 +68,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
     publicKey: signer.verifierKey,
     secrets,
     authority,
+    people: { file: peopleFile(layout.people), operator },
     engine: loadEngine(),
     profiles,
     policyDirectory: layout.policy,
@@ -127,6 +129,7 @@ async function makeFolders(configuration: Configuration, layout: Layout): Promis
     home,
     layout.keys,
     layout.secrets,
+    layout.people,
     layout.log,
     layout.policy,
     layout.journals,
