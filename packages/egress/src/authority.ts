@@ -23,7 +23,7 @@ import {
   SubjectKeyIdentifier,
 } from '@peculiar/asn1-x509';
 import { parseAddress } from './address.ts';
-import { extension, issueCertificate, keyIdentifier, nameOf } from './certificate.ts';
+import { extension, issueCertificate, keyIdentifier, nameOf, publicKeyInfo } from './certificate.ts';
 import { egressError } from './error.ts';
 import { limits } from './limits.ts';
 
@@ -43,19 +43,20 @@ export async function createAuthority(options: {
 }): Promise<KeyedCertificate> {
   const { publicKey, privateKey } = await createKeyPair();
   const now = options.clock.now();
+  const info = publicKeyInfo(publicKey);
   const name = nameOf(organization, `Cordon ${options.tenant} ${new Date(now).toISOString().slice(0, 10)}`);
   const certificate = issueCertificate(
     {
       subject: name,
       issuer: name,
-      publicKey,
+      publicKey: info,
       signer: privateKey,
       notBeforeMs: now - limits.backdateMs,
       notAfterMs: now + limits.authorityLifeMs,
       extensions: [
         extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: true, pathLenConstraint: 0 })),
         extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign)),
-        extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyIdentifier(publicKey))),
+        extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyIdentifier(info))),
       ],
     },
     options.random,
@@ -80,7 +81,7 @@ export class Authority {
         throw egressError('authority-invalid', 'the interception CA and its key do not belong together');
       }
       this.#name = AsnConvert.parse(parsed.raw, Certificate).tbsCertificate.subject;
-      this.#keyId = keyIdentifier(parsed.publicKey);
+      this.#keyId = keyIdentifier(publicKeyInfo(parsed.publicKey));
       this.notAfterMs = parsed.validToDate.getTime();
       this.certificate = pem.certificate;
     } catch (error: unknown) {
@@ -88,40 +89,41 @@ export class Authority {
     }
   }
 
-  /** A certificate for exactly this host name or IP literal. @throws CordonError `authority-expired` */
-  issueLeaf(
-    host: string,
-    leafKey: KeyObject,
-    nowMs: number,
-    random: Random,
-  ): { certificate: string; notAfterMs: number } {
-    if (nowMs >= this.notAfterMs) throw egressError('authority-expired', 'the interception CA has expired');
-    const notAfterMs = Math.min(nowMs + limits.leafLifeMs, this.notAfterMs);
-    const literal = parseAddress(host) !== null;
-    const san = new GeneralName(literal ? { iPAddress: host } : { dNSName: host });
-    const usage = new ExtendedKeyUsage([id_kp_serverAuth]);
+  /** For many certificates of one key: what they have in common is written once, which is most of the work. */
+  leaves(key: KeyObject): Leaves {
+    const info = publicKeyInfo(key);
     const authorityId = new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(this.#keyId) });
-    const certificate = issueCertificate(
-      {
-        subject: nameOf(organization, host),
-        issuer: this.#name,
-        publicKey: leafKey,
-        signer: this.#key,
-        notBeforeMs: nowMs - limits.backdateMs,
-        notAfterMs,
-        extensions: [
-          extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
-          extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.digitalSignature)),
-          extension(id_ce_extKeyUsage, false, usage),
-          extension(id_ce_subjectAltName, false, new SubjectAlternativeName([san])),
-          extension(id_ce_authorityKeyIdentifier, false, authorityId),
-          extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyIdentifier(leafKey))),
-        ],
+    const extensions = [
+      extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: false })),
+      extension(id_ce_keyUsage, true, new KeyUsage(KeyUsageFlags.digitalSignature)),
+      extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([id_kp_serverAuth])),
+      extension(id_ce_authorityKeyIdentifier, false, authorityId),
+      extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyIdentifier(info))),
+    ];
+    return {
+      issue: (host, nowMs, random) => {
+        if (nowMs >= this.notAfterMs) throw egressError('authority-expired', 'the interception CA has expired');
+        const notAfterMs = Math.min(nowMs + limits.leafLifeMs, this.notAfterMs);
+        const name = new GeneralName(parseAddress(host) === null ? { dNSName: host } : { iPAddress: host });
+        const san = extension(id_ce_subjectAltName, false, new SubjectAlternativeName([name]));
+        const order = {
+          subject: nameOf(organization, host),
+          issuer: this.#name,
+          publicKey: info,
+          signer: this.#key,
+          notBeforeMs: nowMs - limits.backdateMs,
+          notAfterMs,
+          extensions: [...extensions, san],
+        };
+        return { certificate: issueCertificate(order, random), notAfterMs };
       },
-      random,
-    );
-    return { certificate, notAfterMs };
+    };
   }
+}
+
+export interface Leaves {
+  /** A certificate for exactly this host name or IP literal. @throws CordonError `authority-expired` */
+  issue(host: string, nowMs: number, random: Random): { readonly certificate: string; readonly notAfterMs: number };
 }
 
 /** Never RSA: such a key takes a quarter of a second. */

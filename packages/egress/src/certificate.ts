@@ -1,11 +1,10 @@
-import { createHash, type KeyObject, sign } from 'node:crypto';
+import { hash, type KeyObject, sign } from 'node:crypto';
 import type { Random } from '@cordon/protocol';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
   AlgorithmIdentifier,
   AttributeTypeAndValue,
   AttributeValue,
-  Certificate,
   Extension,
   Extensions,
   Name,
@@ -17,7 +16,8 @@ import {
 } from '@peculiar/asn1-x509';
 
 /** RFC 5758 §3.2; no parameters. */
-const ecdsaWithSha256 = '1.2.840.10045.4.3.2';
+const algorithm = new AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.3.2' });
+const algorithmBytes = Buffer.from(AsnConvert.serialize(algorithm));
 const commonNameOid = '2.5.4.3';
 const organizationOid = '2.5.4.10';
 /** X.520 upper bound of a common name; a longer host stands in the SAN alone. */
@@ -26,7 +26,7 @@ const commonNameCharsMax = 64;
 export interface CertificateOrder {
   readonly subject: Name;
   readonly issuer: Name;
-  readonly publicKey: KeyObject;
+  readonly publicKey: SubjectPublicKeyInfo;
   /** The issuer's EC P-256 key. */
   readonly signer: KeyObject;
   readonly notBeforeMs: number;
@@ -36,24 +36,31 @@ export interface CertificateOrder {
 
 /** An X.509 v3 certificate (RFC 5280) as PEM. */
 export function issueCertificate(order: CertificateOrder, random: Random): string {
-  const algorithm = new AlgorithmIdentifier({ algorithm: ecdsaWithSha256 });
-  const body = new TBSCertificate({
-    version: Version.v3,
-    serialNumber: serialNumber(random),
-    signature: algorithm,
-    issuer: order.issuer,
-    validity: new Validity({ notBefore: wholeSecond(order.notBeforeMs), notAfter: wholeSecond(order.notAfterMs) }),
-    subject: order.subject,
-    subjectPublicKeyInfo: AsnConvert.parse(spkiOf(order.publicKey), SubjectPublicKeyInfo),
-    extensions: new Extensions([...order.extensions]),
-  });
-  const signed = AsnConvert.serialize(body);
-  const certificate = new Certificate({
-    tbsCertificate: body,
-    signatureAlgorithm: algorithm,
-    signatureValue: toArrayBuffer(sign('sha256', new Uint8Array(signed), order.signer)),
-  });
-  return toPem(AsnConvert.serialize(certificate));
+  const body = Buffer.from(
+    AsnConvert.serialize(
+      new TBSCertificate({
+        version: Version.v3,
+        serialNumber: serialNumber(random),
+        signature: algorithm,
+        issuer: order.issuer,
+        validity: new Validity({ notBefore: wholeSecond(order.notBeforeMs), notAfter: wholeSecond(order.notAfterMs) }),
+        subject: order.subject,
+        subjectPublicKeyInfo: order.publicKey,
+        extensions: new Extensions([...order.extensions]),
+      }),
+    ),
+  );
+  // RFC 5280 §4.1, around the very bytes that were signed.
+  const signature = sign('sha256', body, order.signer);
+  return toPem(der(0x30, [body, algorithmBytes, der(0x03, [Buffer.of(0), signature])]));
+}
+
+/** One value of ASN.1 in DER (X.690 §8.1.3). */
+function der(tag: number, parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.of(tag, ...size), content]);
 }
 
 export function extension(oid: string, critical: boolean, value: object): Extension {
@@ -69,10 +76,12 @@ export function nameOf(organization: string, commonName: string): Name {
 }
 
 /** RFC 7093 §2 method 1: the leftmost 160 bits of SHA-256 over the key's bits. */
-export function keyIdentifier(publicKey: KeyObject): ArrayBuffer {
-  const info = AsnConvert.parse(spkiOf(publicKey), SubjectPublicKeyInfo);
-  const digest = createHash('sha256').update(new Uint8Array(info.subjectPublicKey)).digest();
-  return toArrayBuffer(digest.subarray(0, 20));
+export function keyIdentifier({ subjectPublicKey }: SubjectPublicKeyInfo): ArrayBuffer {
+  return toArrayBuffer(hash('sha256', new Uint8Array(subjectPublicKey), 'buffer').subarray(0, 20));
+}
+
+export function publicKeyInfo(key: KeyObject): SubjectPublicKeyInfo {
+  return AsnConvert.parse(toArrayBuffer(key.export({ type: 'spki', format: 'der' })), SubjectPublicKeyInfo);
 }
 
 function attribute(type: string, text: string): AttributeTypeAndValue {
@@ -90,17 +99,11 @@ function wholeSecond(ms: number): Date {
   return new Date(Math.floor(ms / 1000) * 1000);
 }
 
-function spkiOf(key: KeyObject): ArrayBuffer {
-  return toArrayBuffer(key.export({ type: 'spki', format: 'der' }));
-}
-
 function toArrayBuffer(bytes: Uint8Array): ArrayBuffer {
   return Uint8Array.from(bytes).buffer;
 }
 
-function toPem(der: ArrayBuffer): string {
-  const lines = Buffer.from(der)
-    .toString('base64')
-    .replace(/.{64}(?=.)/g, '$&\n');
+function toPem(bytes: Buffer): string {
+  const lines = bytes.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }

@@ -1,13 +1,17 @@
-import type { KeyObject } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Clock, Random } from '@cordon/protocol';
-import { type Authority, createKeyPair } from './authority.ts';
+import { type Authority, createKeyPair, type Leaves } from './authority.ts';
 import { egressError } from './error.ts';
 import { limits } from './limits.ts';
 
 interface Minted {
   readonly context: SecureContext;
   readonly renewAtMs: number;
+}
+
+interface LeafKey {
+  readonly leaves: Leaves;
+  readonly pem: string;
 }
 
 interface Bucket {
@@ -23,7 +27,7 @@ export class Contexts {
   readonly #minted = new Map<string, Minted>();
   readonly #flights = new Map<string, Promise<Minted>>();
   readonly #buckets = new Map<string, Bucket>();
-  #leafKey: Promise<{ readonly publicKey: KeyObject; readonly pem: string }> | null = null;
+  #leafKey: Promise<LeafKey> | null = null;
 
   constructor(authority: Authority, clock: Clock, random: Random) {
     this.#authority = authority;
@@ -53,10 +57,10 @@ export class Contexts {
   }
 
   async #mint(host: string): Promise<Minted> {
-    this.#leafKey ??= createLeafKey();
+    this.#leafKey ??= createLeafKey(this.#authority);
     const leafKey = await this.#leafKey;
     const now = this.#clock.now();
-    const leaf = this.#authority.issueLeaf(host, leafKey.publicKey, now, this.#random);
+    const leaf = leafKey.leaves.issue(host, now, this.#random);
     // Tickets are under a random key that OpenSSL draws for each context: they end with it, and none opens another host.
     const context = createSecureContext({ key: leafKey.pem, cert: leaf.certificate, minVersion: 'TLSv1.2' });
     const renewAtMs = Math.max(now + 1000, leaf.notAfterMs - limits.leafRenewBeforeMs);
@@ -78,7 +82,8 @@ export class Contexts {
   }
 }
 
-async function createLeafKey(): Promise<{ readonly publicKey: KeyObject; readonly pem: string }> {
+async function createLeafKey(authority: Authority): Promise<LeafKey> {
   const { publicKey, privateKey } = await createKeyPair();
-  return { publicKey, pem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { leaves: authority.leaves(publicKey), pem };
 }

@@ -81,7 +81,7 @@ async function handshake(
 describe('authority', () => {
   test('openssl verifies the chain for the name, strictly, and for no other', async () => {
     const { publicKey } = await createKeyPair();
-    const leaf = new Authority(authority).issueLeaf('api.github.com', publicKey, Date.now(), systemRandom);
+    const leaf = new Authority(authority).leaves(publicKey).issue('api.github.com', Date.now(), systemRandom);
     writeFileSync(join(folder, 'leaf.pem'), leaf.certificate);
     const verify = (name: string): string =>
       execFileSync(
@@ -96,7 +96,7 @@ describe('authority', () => {
 
   test('a leaf cannot issue: openssl refuses a chain through it', async () => {
     const pair = await createKeyPair();
-    const leaf = new Authority(authority).issueLeaf('a.example', pair.publicKey, Date.now(), systemRandom);
+    const leaf = new Authority(authority).leaves(pair.publicKey).issue('a.example', Date.now(), systemRandom);
     const key = pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     expect(() => new Authority({ certificate: leaf.certificate, key })).toThrow(
       expect.objectContaining({ code: 'authority-invalid' }),
@@ -116,9 +116,10 @@ describe('authority', () => {
   test('a leaf holds exactly its name, starts an hour early and ends after 72 h', async () => {
     const { publicKey } = await createKeyPair();
     const ca = new Authority(authority);
+    const leaves = ca.leaves(publicKey);
     const now = Date.now();
     const read = (host: string): X509Certificate =>
-      new X509Certificate(ca.issueLeaf(host, publicKey, now, systemRandom).certificate);
+      new X509Certificate(leaves.issue(host, now, systemRandom).certificate);
     expect(read('a.example').subjectAltName).toBe('DNS:a.example');
     expect(read('192.0.2.7').subjectAltName).toBe('IP Address:192.0.2.7');
     expect(read('2001:db8::7').subjectAltName).toBe('IP Address:2001:DB8:0:0:0:0:0:7');
@@ -130,9 +131,9 @@ describe('authority', () => {
     expect(leaf.serialNumber).toMatch(/^[4-7][0-9A-F]{31}$/);
     expect(read('a.example').serialNumber).not.toBe(leaf.serialNumber);
     // The last day of an authority: no leaf outlives it.
-    const late = ca.issueLeaf('a.example', publicKey, ca.notAfterMs - 3600_000, systemRandom);
+    const late = leaves.issue('a.example', ca.notAfterMs - 3600_000, systemRandom);
     expect(late.notAfterMs).toBe(ca.notAfterMs);
-    expect(() => ca.issueLeaf('a.example', publicKey, ca.notAfterMs, systemRandom)).toThrow(
+    expect(() => leaves.issue('a.example', ca.notAfterMs, systemRandom)).toThrow(
       expect.objectContaining({ code: 'authority-expired' }),
     );
   });

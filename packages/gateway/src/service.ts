@@ -34,7 +34,7 @@ export interface ServiceOptions {
   readonly road: Road;
   /** Resolves at once when the session's policy is there, else when it comes, else after a while. */
   readonly policyArrived: (session: string) => Promise<void>;
-  readonly interception: (signal: AbortSignal) => Promise<Interception | null>;
+  readonly interception: () => Promise<Interception | null>;
   /** What is refused because the process is too full or too late. */
   readonly shed: () => Shed;
 }

@@ -17,7 +17,7 @@ import { peek } from './peek.ts';
 export interface TunnelOptions {
   readonly limits: GatewayLimits;
   /** Under the tenant's current CA; null until the control plane has handed it over. */
-  readonly interception: (signal: AbortSignal) => Promise<Interception | null>;
+  readonly interception: () => Promise<Interception | null>;
   /** Hands a readable conversation on, plain or terminated. */
   readonly inside: (session: Session, place: Place, socket: Duplex, hello: string) => void;
   /** Whether a grant speaks of raw TCP to there: then silence is waited for a moment only. */
@@ -102,6 +102,7 @@ async function serveOpening(opened: Opened, options: TunnelOptions): Promise<voi
     await serveOther(opened, raw, null, options);
     return;
   }
+  if (target !== null && !raw && opened.via === 'connect') foresee(session, target.host, options);
   const opening = await peek(socket, raw ? classifyRawOpening : classifyOpening, {
     bytesMax: limits.clientHelloBytesMax,
     timeoutMs: raw ? limits.silenceMs : limits.headTimeoutMs,
@@ -124,6 +125,13 @@ async function serveOpening(opened: Opened, options: TunnelOptions): Promise<voi
     return;
   }
   await terminate(session, channel, agreed, socket, options);
+}
+
+/** A client takes as long for its hello as a certificate takes us. What goes wrong here is told when the hello is there. */
+function foresee(session: Session, host: string, { interception }: TunnelOptions): void {
+  interception()
+    .then((authority) => authority?.context(host, session.id))
+    .catch(() => undefined);
 }
 
 /** Neither TLS nor HTTP, or nothing at all: only a grant for raw TCP has a use for it. */
@@ -182,7 +190,7 @@ async function terminate(
 ): Promise<void> {
   const { signal, stop } = deadline(options.limits.handshakeTimeoutMs + options.limits.policyWaitMs, socket);
   try {
-    const interception = await options.interception(signal);
+    const interception = await options.interception();
     if (interception === null) {
       socket.destroy();
       return;
