@@ -27,6 +27,8 @@ const { values } = parseArgs({
 
 interface Arm extends RunningArm {
   readonly one: number[];
+  /** Latency while all clients ask at once: what the requests a second were had at. */
+  readonly busy: number[];
   readonly many: number[];
   /** Of the arm's own processes, µs a request. */
   readonly cpu: number[];
@@ -120,7 +122,7 @@ if (upstream === null) throw new Error('no upstream');
 const arms: Arm[] = [];
 for (const name of values.arms.split(',')) {
   const arm = await startArm(name, upstream);
-  if (arm !== null) arms.push({ ...arm, one: [], many: [], cpu: [], known: [], fresh: [] });
+  if (arm !== null) arms.push({ ...arm, one: [], busy: [], many: [], cpu: [], known: [], fresh: [] });
 }
 let names = 0;
 for (const arm of arms) {
@@ -132,7 +134,7 @@ for (const arm of arms) {
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const arm of arms) {
     arm.one.push(...(await driveKept(arm, 1, requests, 2 * round + 1)));
-    await driveKept(arm, parallel, requests, 2 * round + 2);
+    arm.busy.push(...(await driveKept(arm, parallel, requests, 2 * round + 2)));
     arm.known.push(...(await driveNew(arm, connections, () => `api.${domain}`)));
     // Slower than a session may ask for new names (20 a second), in every arm alike.
     for (let i = 0; i < Math.min(connections, 15); i++) {
@@ -148,6 +150,7 @@ for (const arm of arms) {
   console.log(`${arm.name} (${residentMiB(arm.child.pid ?? 0).toFixed(0)} MiB resident)`);
   for (const [what, key] of [
     ['kept connection, 1 client', 'one'],
+    [`kept connections, ${parallel} clients`, 'busy'],
     ['new connection, known name', 'known'],
     ['new connection, new name', 'fresh'],
   ] as const) {
