@@ -80,7 +80,12 @@ describe('the ledger', () => {
     expect((await deployment.cordon(['down'])).status).toBe(0);
     // Whoever removes the folder next must not meet anybody there.
     expect(deployment.processes()).toEqual([]);
-    expect((await deployment.cordon(['ledger', 'verify'])).status).toBe(0);
+    const whole = await deployment.cordon(['ledger', 'verify', '--json']);
+    expect(whole.status, whole.stdout).toBe(0);
+    // Each decision was judged again, from the ledger alone, to the very bytes that are on record.
+    const replayed = partOf(whole.stdout, 'decisions');
+    expect(replayed.counts).toEqual({ failures: 0, generations: 1, decisions: 2, same: 2 });
+    expect(replayed.open).toBe(false);
     const journal = filesBelow(path.join(deployment.home, 'ledger'))
       .filter((file) => file.endsWith('.journal'))
       .find((file) => readFileSync(file, 'utf8').includes('"deny"'));
@@ -109,6 +114,20 @@ describe('the ledger', () => {
     expect((await deployment.cordon(['ledger', 'verify'])).status).toBe(1);
   });
 });
+
+interface Part {
+  readonly part: string;
+  readonly ok: boolean;
+  readonly open: boolean;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+function partOf(json: string, name: string): Part {
+  const { ledgers } = JSON.parse(json) as { ledgers: readonly [{ parts: readonly Part[] }] };
+  const part = ledgers[0].parts.find((one) => one.part === name);
+  if (part === undefined) throw new Error(`the report has no part ${name}`);
+  return part;
+}
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -11,6 +11,7 @@ export interface Layout {
   readonly policy: string;
   readonly journals: string;
   readonly tree: string;
+  readonly engines: string;
   readonly apiSocket: string;
   readonly controlSocket: string;
   readonly supervisorSocket: string;
@@ -30,6 +31,7 @@ export function layoutOf({ home, runtime, tenant, installation }: Configuration)
     policy: path.join(home, 'policy'),
     journals: path.join(home, 'ledger/journal', tenant),
     tree: path.join(home, 'ledger/tree', tenant),
+    engines: path.join(home, 'ledger/engines'),
     apiSocket: path.join(runtime, 'api.sock'),
     controlSocket: path.join(runtime, 'control.sock'),
     supervisorSocket: path.join(runtime, 'supervisor.sock'),

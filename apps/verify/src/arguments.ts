@@ -9,10 +9,14 @@ export const usage = `usage: verify --home DIR [--key FILE] [options]
   --tree DIR         one tenant's tree (…/ledger/tree/TENANT)
   --key FILE         the log's public key, as you keep it yourself
   --checkpoint FILE  a signed checkpoint that you kept; may be repeated
-  --part NAME        entries, complete or tree; may be repeated; default: all that can run
+  --only PARTS       ${verifyParts.join(', ')}; with commas between; default: all that can run
+  --part NAME        one of them; may be repeated
+  --engine FILE      a policy engine that decisions may name, beside this installation's and the ledger's own
+  --every            ask the policy engine about each decision, also where no policy can tell two apart
+  --strict           what could not be looked at is a failure as well
   --json             one JSON object instead of text
 
-exit status: 0 everything is as recorded, 1 it is not, 64 usage
+exit status: 0 nothing wrong was found, 1 something was, 64 usage
 `;
 
 export interface Arguments {
@@ -22,6 +26,9 @@ export interface Arguments {
   readonly key: string | null;
   readonly checkpoints: readonly string[];
   readonly parts: readonly VerifyPart[] | null;
+  readonly engines: readonly string[];
+  readonly every: boolean;
+  readonly strict: boolean;
   readonly json: boolean;
 }
 
@@ -42,7 +49,8 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
   const journal = values.journal ?? null;
   const tree = values.tree ?? null;
   const key = values.key ?? null;
-  const parts = values.part ?? null;
+  const named = [...(values.part ?? []), ...(values.only ?? []).flatMap((list) => list.split(','))];
+  const parts = named.length === 0 ? null : named;
   if (home === null && journal === null && tree === null)
     return wrong('say what to verify: --home, --journal or --tree');
   if (home !== null && (journal !== null || tree !== null)) return wrong('--home stands alone');
@@ -58,6 +66,9 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
       key,
       parts: parts?.filter(isPart) ?? null,
       checkpoints: values.checkpoint ?? [],
+      engines: values.engine ?? [],
+      every: values.every ?? false,
+      strict: values.strict ?? false,
       json: values.json ?? false,
     },
   };
@@ -74,6 +85,10 @@ function parse(words: readonly string[]) {
       key: { type: 'string' },
       checkpoint: { type: 'string', multiple: true },
       part: { type: 'string', multiple: true },
+      only: { type: 'string', multiple: true },
+      engine: { type: 'string', multiple: true },
+      every: { type: 'boolean' },
+      strict: { type: 'boolean' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
     },

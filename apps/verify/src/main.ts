@@ -1,12 +1,13 @@
 #!/usr/bin/env node
-import { verifyLedger } from '@cordon/ledger';
+import { toReport, type VerifyReport, verifyLedger } from '@cordon/ledger';
 import { isCordonError } from '@cordon/protocol';
 import { parseArguments, usage } from './arguments.ts';
+import { runDecisions } from './decisions.ts';
 import { toText } from './print.ts';
-import { targetsOf } from './targets.ts';
+import { type Target, targetsOf } from './targets.ts';
 
 /** Offline: starts nothing, connects to nothing, writes nothing, and trusts only the public key. */
-function main(words: readonly string[]): number {
+async function main(words: readonly string[]): Promise<number> {
   const parsed = parseArguments(words);
   if (parsed.kind === 'help') {
     process.stdout.write(usage);
@@ -17,7 +18,10 @@ function main(words: readonly string[]): number {
     return 64;
   }
   try {
-    const results = targetsOf(parsed.arguments).map(({ name, options }) => ({ name, report: verifyLedger(options) }));
+    const targets = targetsOf(parsed.arguments);
+    const results: Array<{ name: string; report: VerifyReport }> = [];
+    const { every } = parsed.arguments;
+    for (const target of targets) results.push({ name: target.name, report: await verifyTarget(target, every) });
     if (results.length === 0) {
       process.stderr.write('verify: there is no ledger\n');
       return 1;
@@ -29,7 +33,8 @@ function main(words: readonly string[]): number {
     } else {
       for (const { name, report } of results) process.stdout.write(toText(name, report));
     }
-    return ok ? 0 : 1;
+    const open = parsed.arguments.strict && results.some(({ report }) => report.open);
+    return ok && !open ? 0 : 1;
   } catch (error) {
     // A file that cannot be read and a key that is none are reasons not to say "ok".
     const code = isCordonError(error) ? error.code : 'unreadable';
@@ -38,4 +43,14 @@ function main(words: readonly string[]): number {
   }
 }
 
-process.exitCode = main(process.argv.slice(2));
+/** The parts that need bytes alone, then the one that needs the policy engine. */
+async function verifyTarget({ options, engines }: Target, every: boolean): Promise<VerifyReport> {
+  const { journals, parts } = options;
+  const rest = parts?.filter((part) => part !== 'decisions');
+  const found =
+    rest?.length === 0 ? [] : verifyLedger({ ...options, ...(rest === undefined ? {} : { parts: rest }) }).parts;
+  const replays = journals !== null && (parts === undefined || parts.includes('decisions'));
+  return toReport(replays ? [...found, await runDecisions({ journals, engines, every })] : found);
+}
+
+process.exitCode = await main(process.argv.slice(2));

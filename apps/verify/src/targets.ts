@@ -2,10 +2,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listTenants, type VerifyOptions } from '@cordon/ledger';
 import type { Arguments } from './arguments.ts';
+import { keptEngines } from './engines.ts';
 
 export interface Target {
   readonly name: string;
   readonly options: VerifyOptions;
+  /** Files of policy engines. */
+  readonly engines: readonly string[];
 }
 
 /** What is to be verified, one target per tenant. Opens nothing but the key and the checkpoints that were named. */
@@ -15,9 +18,10 @@ export function targetsOf(given: Arguments): Target[] {
   if (given.home === null) {
     const verifierKey = given.key === null ? null : readFileSync(given.key, 'utf8');
     const options = { journals: given.journal, tree: given.tree, verifierKey, ...rest };
-    return [{ name: given.tree ?? given.journal ?? '', options }];
+    return [{ name: given.tree ?? given.journal ?? '', options, engines: given.engines }];
   }
   const ledger = join(given.home, 'ledger');
+  const engines = [...keptEngines(join(ledger, 'engines')), ...given.engines];
   const verifierKey = readFileSync(given.key ?? join(given.home, 'keys', 'ledger.vkey'), 'utf8');
   const keys = join(given.home, 'keys');
   const heads = new Map(readKeptHeads(keys));
@@ -29,6 +33,7 @@ export function targetsOf(given: Arguments): Target[] {
   ]);
   return [...tenants].sort().map((tenant) => ({
     name: tenant,
+    engines,
     options: {
       // Both, even when one is missing: half a ledger is not a whole one.
       journals: join(ledger, 'journal', tenant),

@@ -14,5 +14,15 @@ export { openTree, type TreeOptions } from './tree/integrator.ts';
 export { type CheckpointSigner, createCheckpointKey, openSigner } from './tree/note.ts';
 export { type ProofVerdict, verifyProof } from './tree/proof.ts';
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
-export { type Failure, type PartReport, type VerifyPart, type VerifyReport, verifyParts } from './verify/report.ts';
+export { type DecisionsOptions, verifyDecisions } from './verify/decisions.ts';
+export type { RecordedDecision, RecordedPolicies, Replay, Replayed } from './verify/replay.ts';
+export {
+  type Failure,
+  mergeParts,
+  type PartReport,
+  toReport,
+  type VerifyPart,
+  type VerifyReport,
+  verifyParts,
+} from './verify/report.ts';
 export { type VerifyOptions, verifyLedger } from './verify/verify.ts';

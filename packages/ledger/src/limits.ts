@@ -26,6 +26,8 @@ export const limits = {
   tileCacheMax: 128,
   /** At least this long between two checkpoints that are kept for later comparison. */
   checkpointKeepMs: 60_000,
+  /** So long after a kill a gateway that was cut off may still have allowed: its lease (gateway.md §1.1). */
+  killLeaseMs: 15_000,
   /** Failures that one part of the verifier lists; the rest is counted. */
   failuresListedMax: 100,
 } as const;

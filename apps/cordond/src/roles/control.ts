@@ -6,7 +6,7 @@ import { CordonError, createId, isCordonError, systemClock, systemRandom, timest
 import { fileKeySource, type SecretFile, SecretStore } from '@cordon/secrets';
 import { ensureDirectory, openStore, removeFile, type Store, writeFileAtomic } from '@cordon/store';
 import type { Configuration, CordondErrorCode } from '../configuration.ts';
-import { loadEngine } from '../engine.ts';
+import { keepEngine, loadEngine } from '../engine.ts';
 import { hostFiles } from '../host-files.ts';
 import { AuthorityKeeper, openLedgerKey, openOperatorKey, peopleFile, readKeyBytes } from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
@@ -48,6 +48,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
   const stop = onStop();
   const overrides = new Overrides(store, testing === null ? [] : [describeTesting(testing)]);
   await overrides.load();
+  const engine = loadEngine();
   const plane = await ControlPlane.open({
     version: versionOf(configuration),
     pid: configuration.pid,
@@ -69,7 +70,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
     secrets,
     authority,
     people: { file: peopleFile(layout.people), operator },
-    engine: loadEngine(),
+    engine,
     profiles,
     policyDirectory: layout.policy,
     files: hostFiles,
@@ -86,6 +87,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
     log,
     shutdownRequested: stop.now,
   });
+  await keepEngine(layout.engines, engine).catch((error: unknown) => log.fault('the engine is not kept', error));
   const why = await stop.requested;
   log.info(`ending: ${why}`);
   await plane.close();

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
+import { assertNever } from '@cordon/protocol';
 import { ledgerError } from '../error.ts';
 import { Completeness } from './complete.ts';
+import { type DecisionsOptions, verifyDecisions } from './decisions.ts';
 import { verifyJournals } from './journals.ts';
-import { Findings, type PartReport, type VerifyPart, type VerifyReport, verifyParts } from './report.ts';
+import { verifyKill } from './kill.ts';
+import { Findings, type PartReport, toReport, type VerifyPart, type VerifyReport, verifyParts } from './report.ts';
 import { verifyTree } from './tree.ts';
 
 export interface VerifyOptions {
@@ -15,6 +18,8 @@ export interface VerifyOptions {
   readonly parts?: readonly VerifyPart[];
   /** Signed checkpoints kept elsewhere; the tree must contain what they signed. */
   readonly checkpoints?: readonly string[];
+  /** What judges decisions again; without it the part `decisions` cannot run. */
+  readonly decisions?: Omit<DecisionsOptions, 'journals'>;
 }
 
 /**
@@ -42,9 +47,24 @@ export function verifyLedger(options: VerifyOptions): VerifyReport {
   if (tree !== null && verifierKey !== null && wanted.includes('tree')) {
     parts.push(verifyTree({ tree, journals, verifierKey, checkpoints: options.checkpoints ?? [] }));
   }
-  return { ok: parts.every((part) => part.ok), parts };
+  if (journals !== null && wanted.includes('kill')) parts.push(verifyKill(journals));
+  if (journals !== null && options.decisions !== undefined && wanted.includes('decisions')) {
+    parts.push(verifyDecisions({ journals, ...options.decisions }));
+  }
+  return toReport(parts);
 }
 
 function canRun(part: VerifyPart, options: VerifyOptions): boolean {
-  return part === 'tree' ? options.tree !== null && options.verifierKey !== null : options.journals !== null;
+  switch (part) {
+    case 'entries':
+    case 'complete':
+    case 'kill':
+      return options.journals !== null;
+    case 'tree':
+      return options.tree !== null && options.verifierKey !== null;
+    case 'decisions':
+      return options.journals !== null && options.decisions !== undefined;
+    default:
+      return assertNever(part, 'part');
+  }
 }

@@ -1,0 +1,4 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { type DecisionsOrder, runShare } from './decisions.ts';
+
+parentPort?.postMessage(runShare(workerData as DecisionsOrder));

@@ -1,0 +1,173 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type EntryDraft, type JournalOptions, openJournal } from '@cordon/ledger';
+import {
+  authorize,
+  compileEngine,
+  compileGrants,
+  coreCeiling,
+  createEngine,
+  createFacts,
+  createSnapshot,
+  type Decision,
+  type Engine,
+  noApproval,
+  openTenant,
+  type PolicySnapshot,
+} from '@cordon/policy';
+import { type Intent, type SessionPolicy, sealRecord, type TenantPolicy } from '@cordon/protocol';
+import { decisionEntry, outcomeEntry, startEntry } from '../../packages/gateway/src/record.ts';
+import { Attempts } from '../../packages/gateway/src/session/attempts.ts';
+import { deniedByGateway, deniedByPolicy, type Verdict } from '../../packages/gateway/src/verdict.ts';
+
+export const engineFile = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web')).pathname;
+
+let loaded: Engine | null = null;
+/** One for all: making it takes longer than what is asked of it. */
+export function loadEngine(): Engine {
+  if (loaded !== null) return loaded;
+  const { module, digest } = compileEngine(readFileSync(engineFile));
+  loaded = createEngine(module, digest);
+  return loaded;
+}
+
+export const tenantPolicy: TenantPolicy = {
+  tenant: 'local',
+  generation: 1,
+  layers: [coreCeiling, openTenant],
+  origins: [],
+  expires: null,
+};
+
+export function sessionPolicy(session: string, grants: number): SessionPolicy {
+  const compiled = compileGrants(
+    Array.from({ length: grants }, (_, i) => ({
+      allow: `api${i}.example.com/repos/acme/**`,
+      methods: ['POST', 'GET'],
+    })),
+    { layer: 'session', source: 'recorded' },
+  );
+  if (!compiled.ok) throw new TypeError(JSON.stringify(compiled.problems));
+  return {
+    ...{ tenant: 'local', session, agent: 'fixer', person: 'me', chain: `sha256:${'0'.repeat(64)}` },
+    salt: '0'.repeat(32),
+    revision: 1,
+    layer: { name: 'session', policies: compiled.policies },
+    origins: [],
+    secrets: [],
+    stopped: false,
+    startedAt: '2026-01-01T00:00:00.000Z',
+    profile: 'generic',
+  };
+}
+
+export interface RecordOptions {
+  readonly home: string;
+  readonly decisions: number;
+  readonly sessions?: number;
+  /** Grants per session; the policies that Cedar looks at. */
+  readonly grants?: number;
+  /** Paths that differ; requests repeat them. */
+  readonly paths?: number;
+  readonly journal?: Partial<JournalOptions>;
+  /** What a forger who holds every key writes in place of an entry. */
+  readonly forge?: (draft: EntryDraft) => EntryDraft | null;
+}
+
+/**
+ * A ledger as a deployment writes it: the control plane's journal with the policies, a gateway's with decisions that the
+ * real engine made, and what came of them. Every fifth decision is a deny, every tenth of those the gateway's own.
+ */
+export async function recordLedger(options: RecordOptions): Promise<void> {
+  const { home, decisions, forge = (draft) => draft, sessions = 1, grants = 20, paths = decisions } = options;
+  const directory = join(home, 'ledger', 'journal', 'local');
+  const clock = { now: () => Date.UTC(2026, 0, 1, 12) };
+  const common = { directory, tenant: 'local', clock, ...options.journal };
+  const policies = Array.from({ length: sessions }, (_, i) =>
+    sessionPolicy(`ses_${String(i).padStart(26, '0')}`, grants),
+  );
+  {
+    await using control = await openJournal({ ...common, writer: 'cp' });
+    const data = { act: 'activate', tenant: 'local', generation: 1, digest: 'sha256:0', cause: 'start', files: [] };
+    const orders = policies.map(
+      (policy): EntryDraft => ({
+        session: policy.session,
+        seq: null,
+        type: 'session.start',
+        data: { phase: 'order', agent: policy.agent, revision: policy.revision },
+        body: JSON.stringify({ order: {}, policy }),
+      }),
+    );
+    const drafts: EntryDraft[] = [
+      { session: null, type: 'policy', data, body: JSON.stringify(tenantPolicy) },
+      ...orders,
+    ];
+    for (const draft of drafts.map(forge)) if (draft !== null) await control.append(draft, 'os');
+  }
+  await using gateway = await openJournal({ ...common, writer: 'gw' });
+  const engine = loadEngine();
+  const recorders = policies.map((policy) => new SessionRecorder(engine, policy));
+  for (let i = 0; i < decisions; i++) {
+    const recorder = recorders[i % sessions] as SessionRecorder;
+    const drafts = recorder.decide(i, grants, paths);
+    await gateway.appendTogether(
+      drafts.map(forge).filter((draft) => draft !== null),
+      'os',
+    );
+  }
+}
+
+class SessionRecorder {
+  readonly #snapshot: PolicySnapshot;
+  readonly #policy: SessionPolicy;
+  readonly #attempts = new Attempts({ decisions: 0, attempt: null });
+
+  constructor(engine: Engine, policy: SessionPolicy) {
+    const made = createSnapshot(engine, tenantPolicy, policy);
+    if (!made.ok) throw new TypeError(JSON.stringify(made.problems));
+    this.#snapshot = made.snapshot;
+    this.#policy = policy;
+  }
+
+  decide(index: number, grants: number, paths: number) {
+    const { tenant, session, agent, chain, salt } = this.#policy;
+    const denied = index % 5 === 4;
+    const intent: Intent = sealRecord({
+      action: 'http.request' as const,
+      agent,
+      args: {
+        headers: [['accept', 'application/json']] as [string, string][],
+        method: index % 2 === 0 ? 'GET' : 'POST',
+        path: `${denied ? '/users' : '/repos/acme'}/app/issues/${index % paths}`,
+        query: [],
+        search: null,
+      },
+      chain,
+      payload: { bytes: 0, kind: 'none' as const, sha256: `sha256:${'0'.repeat(64)}` },
+      resource: `https://api${index % grants}.example.com:443`,
+      salt,
+      session,
+      tenant,
+      v: 'intent/1' as const,
+    });
+    const attempt = `att_${String(index).padStart(26, '0')}`;
+    const at = '2026-01-01T12:00:00.000Z';
+    const facts = sealRecord(createFacts(intent, { attempt, at, freshUntil: '2026-01-01T12:00:15.000Z', live: true }));
+    const decision = authorize(this.#snapshot, this.#snapshot.principal, intent, facts, noApproval);
+    const verdict = verdictOf(decision, index);
+    const numbered = this.#attempts.take(attempt, facts.intent, at, 'c1');
+    const entry = decisionEntry(numbered, verdict, 100);
+    if (verdict.outcome !== 'allow') return [entry];
+    const figures = {
+      ...{ code: 'relayed', status: 200, bytesIn: 5, bytesOut: 0, digest: null, doubt: false, address: '192.0.2.1' },
+      ...{ credentials: [], scrubbed: [], totalMs: 3, firstByteMs: 2 },
+    };
+    return [entry, startEntry(verdict.allow, attempt, null), outcomeEntry(session, attempt, figures)];
+  }
+}
+
+function verdictOf(decision: Decision, index: number): Verdict {
+  if (decision.outcome !== 'allow') return deniedByPolicy(decision);
+  if (index % 10 === 7) return deniedByGateway(decision, 'rate-limited', 'too fast');
+  return { outcome: 'allow', allow: decision, plan: { refused: false, uses: [], headers: [] } };
+}
