@@ -1,3 +1,11 @@
+export {
+  type ApprovalCode,
+  type ApprovalQuestion,
+  type CheckedApprovals,
+  checkApprovals,
+  openApproval,
+} from './approval/check.ts';
+export { digestApproval, parseApproval } from './approval/record.ts';
 export { type CanonicalCode, type CanonicalHost, canonicalHost, type HostKind } from './canonical/host.ts';
 export {
   type CanonicalOrigin,
@@ -18,6 +26,7 @@ export { createEngine, type Engine, type EngineOptions } from './engine/engine.t
 export { compileEngine, type EngineCode, type WasmModule } from './engine/wasm.ts';
 export { PolicyError, type PolicyErrorCode, type Refusal } from './error.ts';
 export {
+  type Approval,
   type ApprovalFacts,
   constantFlow,
   createFacts,

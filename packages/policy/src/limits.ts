@@ -32,6 +32,12 @@ export const limits = {
   slicesMax: 64,
   /** Answers of the engine that are remembered; 0 switches the memo off. */
   memoEntriesMax: 4096,
+  /** Signed answers to one hold; rungs ask for as many people at most. */
+  approvalsMax: 16,
+  rungsMax: 4,
+  /** Byte-equal repetitions that one approval may let through. */
+  approvalUsesMax: 20,
+  approvalBytesMax: 8 * 1024,
   /** A permit is to be started within this time. */
   permitStartMs: 10_000,
   /** Permits that were made and not yet consumed, per minter; more refuses. */

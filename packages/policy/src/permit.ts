@@ -3,7 +3,7 @@ import type { Digest } from '@cordon/protocol/digest';
 import { type Allow, tierOf } from './decide/decision.ts';
 import type { Obligations } from './decide/obligation.ts';
 import { PolicyError } from './error.ts';
-import { hashIntent } from './fact/facts.ts';
+import { type Approval, hashIntent } from './fact/facts.ts';
 import { limits } from './limits.ts';
 
 /** Proof of one recorded allow for one intent. Everything that has an effect outside takes one; no literal makes one. */
@@ -19,6 +19,8 @@ interface PermitBody {
   readonly destination: string;
   readonly payload: Payload;
   readonly obligations: Obligations;
+  /** By which people's answers it was allowed; a stream is asked about again with the same. */
+  readonly approval: Approval;
   readonly generation: number;
   readonly revision: number;
   /** Monotonic time of the minter, by when the effect must have started. */
@@ -68,6 +70,7 @@ export function createPermit(allow: Allow, recorded: Recorded, minter: PermitMin
     destination: intent.resource,
     payload: intent.payload,
     obligations: allow.obligations,
+    approval: allow.approval,
     generation: record.policy.generation,
     revision: record.policy.revision,
     untilMs,

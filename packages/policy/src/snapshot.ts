@@ -7,7 +7,7 @@ import type { ApprovalFacts } from './fact/facts.ts';
 import type { CompiledLayer, CompiledPolicy } from './gate/compiled.ts';
 import { compileLayer, nothingKnown } from './gate/layer.ts';
 import { type PolicyProblem, problem } from './gate/problem.ts';
-import { allReads } from './gate/reads.ts';
+import { allReads, readsApproval } from './gate/reads.ts';
 import { limits } from './limits.ts';
 
 /**
@@ -29,7 +29,7 @@ interface SnapshotContent {
   readonly principal: Principal;
   readonly layers: readonly CompiledLayer[];
   readonly origins: readonly OriginRule[];
-  /** Rising strengths of approval; none yet, so nothing is held. */
+  /** Rising strengths of approval; the first that permits is asked for. */
   readonly rungs: readonly ApprovalFacts[];
   readonly readsApproval: boolean;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
@@ -39,8 +39,12 @@ interface SnapshotContent {
 }
 
 export interface SnapshotOptions {
+  /** In place of the tenant's. */
   readonly rungs?: readonly ApprovalFacts[];
 }
+
+/** One person decides alone: where a tenant has said nothing else. */
+const soloRungs: readonly ApprovalFacts[] = [{ quorum: 1, strong: false }];
 
 export type SnapshotResult =
   | { readonly ok: true; readonly snapshot: PolicySnapshot }
@@ -61,6 +65,10 @@ export function createSnapshot(
       problem('', 'expires-invalid', 'expires is RFC 3339 in UTC with milliseconds', '2027-01-01T00:00:00.000Z'),
     );
   }
+  const rungs = options.rungs ?? tenant.rungs ?? soloRungs;
+  if (!areRungs(rungs)) {
+    problems.push(problem('', 'rungs-invalid', `rungs are up to ${limits.rungsMax} and rise in quorum and strength`));
+  }
   const layers: CompiledLayer[] = [];
   for (const source of sources) {
     const result = compileLayer(engine, source, nothingKnown);
@@ -80,7 +88,7 @@ export function createSnapshot(
       problems: [problem('', 'self-test', 'planted failing policies were not reported for this set')],
     };
   }
-  return { ok: true, snapshot: seal(engine, tenant, session, layers, texts, options.rungs ?? []) };
+  return { ok: true, snapshot: seal(engine, tenant, session, layers, texts, rungs) };
 }
 
 function seal(
@@ -113,7 +121,7 @@ function seal(
     layers,
     origins,
     rungs: steps,
-    readsApproval: reads === null || reads.some((path) => path.split('.')[0] === 'approval'),
+    readsApproval: readsApproval(reads),
     policies: new Map(policies.map((policy) => [policy.id, policy])),
     source: { digest: digestRecord('layer', { v: 'set/1', layers: named }), texts, reads },
     slices: new Lru(limits.slicesMax),
@@ -123,6 +131,16 @@ function seal(
 
 function principalOf({ tenant, session, agent, person, chain }: SessionPolicy): Principal {
   return { tenant, session, agent, person, chain };
+}
+
+/** Authorize asks for the lowest that permits, which is only sound where each is at least as strong as the one before. */
+function areRungs(rungs: readonly ApprovalFacts[]): boolean {
+  if (rungs.length > limits.rungsMax) return false;
+  return rungs.every(({ quorum, strong }, i) => {
+    const before = rungs[i - 1] ?? { quorum: 1, strong: false };
+    const counts = Number.isSafeInteger(quorum) && quorum <= limits.approvalsMax && typeof strong === 'boolean';
+    return counts && quorum >= before.quorum && (strong || !before.strong);
+  });
 }
 
 /** Times are compared as text, which is only sound in the one form that is recorded. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { actionNames } from '../src/decide/action.ts';
 import { createSlice, isComplete } from '../src/decide/slice.ts';
 import { verdictOf } from '../src/decide/verdict.ts';
-import { type ApprovalFacts, authorize, type Facts, noApproval, tierOf } from '../src/index.ts';
+import { type Approval, type ApprovalFacts, authorize, type Facts, noApproval, tierOf } from '../src/index.ts';
 import { anything, decide, factsOf, freshEngine, intentFor, intentOf, principal, snapshotOf } from './support/world.ts';
 
 const engine = freshEngine();
@@ -438,6 +438,53 @@ describe('three outcomes', () => {
     });
   });
 
+  it('name the permit that waits, and in the allow the answers that it was given for', () => {
+    const waits = `permit (principal, action, resource) when { context.approval.quorum >= 1 };`;
+    const snapshot = snapshotOf(engine, {
+      session: { 'session/waits': waits, 'session/other': `${anything.slice(0, -1)} when { context.breaker == 2 };` },
+    });
+    const intent = intentOf();
+    expect(decide(snapshot, intent).record).toMatchObject({ code: 'approval-required', reasons: ['session/waits'] });
+    const ids = [`sha256:${'b'.repeat(64)}`, `sha256:${'a'.repeat(64)}`];
+    const judge = (approval: Approval) => authorize(snapshot, principal, intent, factsOf(intent), approval);
+    const allowed = judge({ quorum: 1, strong: false, ids });
+    expect(allowed).toMatchObject({ outcome: 'allow', record: { approvals: [...ids].sort() } });
+    // Whatever an approval lets through is on disk before it happens.
+    expect(tierOf(allowed)).toBe('disk');
+    for (const wrong of [{ ids: ['x'] }, { ids: [ids[0], ids[0]] }, { ids: 'x' }, { quorum: 17 }, { more: 1 }]) {
+      const odd = { quorum: 1, strong: false, ids, ...wrong } as Approval;
+      expect(judge(odd).record.code, JSON.stringify(wrong)).toBe('request-invalid');
+    }
+  });
+
+  it('take only rungs that rise', () => {
+    const layers = {};
+    const tenant = (list: ReadonlyArray<{ quorum: number; strong: boolean }>) => () =>
+      snapshotOf(engine, layers, { rungs: list });
+    expect(
+      tenant([
+        { quorum: 1, strong: false },
+        { quorum: 2, strong: false },
+      ]),
+    ).not.toThrow();
+    for (const list of [
+      [
+        { quorum: 2, strong: false },
+        { quorum: 1, strong: true },
+      ],
+      [
+        { quorum: 1, strong: true },
+        { quorum: 2, strong: false },
+      ],
+      [{ quorum: 0, strong: false }],
+      [{ quorum: 1.5, strong: false }],
+      [{ quorum: 17, strong: false }],
+      Array(5).fill({ quorum: 1, strong: false }),
+    ]) {
+      expect(tenant(list), JSON.stringify(list)).toThrow('rungs-invalid');
+    }
+  });
+
   it('never hold without rungs, or where no policy asks', () => {
     const { session } = {
       session: {
@@ -445,7 +492,9 @@ describe('three outcomes', () => {
         'session/held': 'forbid (principal, action, resource) unless { context.approval.quorum >= 1 };',
       },
     };
-    expect(decide(snapshotOf(engine, { session }), intentOf()).outcome).toBe('deny');
+    expect(decide(snapshotOf(engine, { session }, { rungs: [] }), intentOf()).outcome).toBe('deny');
+    // One person, where nobody has said anything.
+    expect(decide(snapshotOf(engine, { session }), intentOf())).toMatchObject({ outcome: 'hold', rung: rungs[0] });
     const silent = snapshotOf(engine, { session: {} }, { rungs });
     expect(silent.readsApproval).toBe(false);
     expect(decide(silent, intentOf()).outcome).toBe('deny');

@@ -1,3 +1,4 @@
+import type { ActionName } from '@cordon/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -48,6 +49,39 @@ describe('a grant', () => {
         'when { context.http.method == "POST" && context.http.route like "/0:repos/1:acme/2:*/3:issues/*" };',
       ].join('\n'),
     });
+  });
+
+  it('with `approval` waits for so many people; a deny and a tunnel cannot', () => {
+    const grants: Grant[] = [
+      { allow: 'a.example/pay/**', methods: ['POST'], approval: 2 },
+      { allow: 'wss://b.example/feed', approval: 1 },
+      { allow: 'c.example/**', websocket: true, approval: 1 },
+      { allow: 'c.example/free' },
+    ];
+    const { policies, describe: words } = compiled(grants);
+    expect(policies['session/cordon.yaml/1']).toContain(' && context.approval.quorum >= 2 };');
+    expect(words[0]).toContain('waits until 2 people agree');
+    expect(words[1]).toContain('waits until a person agrees');
+    const rungs = [1, 2].map((quorum) => ({ quorum, strong: false }));
+    const snapshot = snapshotOf(engine, { session: policies }, { rungs });
+    const outcome = (resource: string, method: string, path: string, action: ActionName = 'http.request') => {
+      const { record } = decide(snapshot, intentOf(resource, method, path, { action }));
+      return record.outcome === 'hold' ? `hold ${record.rung?.quorum}` : record.outcome;
+    };
+    expect(outcome('https://a.example:443', 'POST', '/pay/x')).toBe('hold 2');
+    expect(outcome('https://a.example:443', 'GET', '/pay/x')).toBe('deny');
+    expect(outcome('https://b.example:443', 'GET', '/feed', 'http.upgrade')).toBe('hold 1');
+    // Only what was opened with an approval has messages.
+    expect(outcome('https://b.example:443', 'GET', '/feed', 'http.message')).toBe('allow');
+    expect(outcome('https://c.example:443', 'GET', '/x')).toBe('hold 1');
+    expect(outcome('https://c.example:443', 'GET', '/x', 'http.upgrade')).toBe('hold 1');
+    expect(outcome('https://c.example:443', 'GET', '/x', 'http.message')).toBe('allow');
+    expect(outcome('https://c.example:443', 'GET', '/free')).toBe('allow');
+    expect(problemOf({ deny: 'a.example', approval: 1 })).toContain('a deny is a deny');
+    expect(problemOf({ allow: 'tcp://a.example:5432', approval: 1 })).toContain('tunnel');
+    for (const approval of [0, 17, 1.5, -1]) {
+      expect(problemOf({ allow: 'a.example', approval })).toContain('how many people');
+    }
   });
 
   it('without a path is for all of the host, GET and HEAD, https and its port alone', () => {

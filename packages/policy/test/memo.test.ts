@@ -95,8 +95,10 @@ describe('the memo', () => {
       fc.property(fc.constantFrom(...sets), fc.array(ask, { minLength: 10, maxLength: 40 }), (texts, asks) => {
         const world = { session: Object.fromEntries(texts.map((text, index) => [`session/${index}`, text])) };
         const engine = freshEngine();
-        const remembering = snapshotOf(engine, world);
-        const asking = snapshotOf(asked, world);
+        // A rung would be one more question for each denial.
+        const rungs = { rungs: [] };
+        const remembering = snapshotOf(engine, world, rungs);
+        const asking = snapshotOf(asked, world, rungs);
         for (const each of asks) {
           const intent = intentFrom(each);
           const [one, other] = [remembering, asking].map((snapshot) =>

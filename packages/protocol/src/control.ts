@@ -315,6 +315,22 @@ export interface TenantPolicy {
   readonly origins: readonly OriginRule[];
   /** RFC 3339; after it every decision is a deny. */
   readonly expires: string | null;
+  /** Rising strengths of approval that can be asked for; left out: one person. */
+  readonly rungs?: readonly Rung[];
+  readonly approvals?: ApprovalSettings;
+}
+
+/** How many different people, and whether each by a key that a machine cannot use alone. */
+export interface Rung {
+  readonly quorum: number;
+  readonly strong: boolean;
+}
+
+export interface ApprovalSettings {
+  /** Neither the person acted for nor who started the session counts. */
+  readonly fourEyes: boolean;
+  /** Where the control plane tells that something waits; never asked anything. */
+  readonly webhook: string | null;
 }
 
 /** What goes through a gateway at this moment; of a session since this gateway has served it. */

@@ -14,6 +14,7 @@ export type DecisionCode =
   | 'flow-R0'
   | 'stale-policy'
   | 'session-stopped'
+  | 'approval-required'
   | 'approval-unsatisfiable'
   | 'slow-decision';
 

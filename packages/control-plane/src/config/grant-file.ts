@@ -33,6 +33,8 @@ export const grantEntry = z.strictObject({
   addresses: z.array(z.string().max(64)).max(16).optional(),
   body: z.boolean().optional(),
   encodedSlash: z.boolean().optional(),
+  /** So many different people must approve each request of it. */
+  approval: z.number().int().min(1).max(16).optional(),
   /** WebSockets beside the requests; each message is decided. */
   websocket: z.boolean().optional(),
   /** TLS is passed on unread: nothing that is said inside is decided. */

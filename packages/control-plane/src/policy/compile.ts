@@ -1,9 +1,9 @@
 import { checkPolicyText, compileLayer, coreCeiling, type Engine, mergeLayer, openTenant } from '@cordon/policy';
-import type { LayerSource, OriginRule, RecordValue, TenantPolicy } from '@cordon/protocol';
+import type { ApprovalSettings, LayerSource, OriginRule, RecordValue, Rung, TenantPolicy } from '@cordon/protocol';
 import { type Digest, digestRecord } from '@cordon/protocol/digest';
 import { type FileProblem, readYaml } from '../config/document.ts';
 import { compileEntries } from '../config/grants.ts';
-import { tenantFile } from './tenant-file.ts';
+import { type TenantFile, tenantFile } from './tenant-file.ts';
 
 export interface SourceFile {
   readonly name: string;
@@ -13,8 +13,12 @@ export interface SourceFile {
 export interface TenantLayers {
   readonly layers: readonly LayerSource[];
   readonly origins: readonly OriginRule[];
+  readonly approvals: TenantApprovals;
   readonly digest: Digest;
 }
+
+/** How approvals are given in this tenant; left out where no file says anything. */
+type TenantApprovals = Pick<TenantPolicy, 'rungs' | 'approvals'>;
 
 export type CompiledTenant =
   | { readonly ok: true; readonly layers: TenantLayers; readonly policies: number }
@@ -28,6 +32,7 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
   const problems: FileProblem[] = [];
   const parts: Readonly<Record<string, string>>[] = [];
   const origins: OriginRule[] = [];
+  let approvals: TenantApprovals | null = null;
   let open = true;
   for (const file of files) {
     if (file.name.endsWith('.cedar')) {
@@ -42,6 +47,11 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
       continue;
     }
     open &&= read.value.default === 'allow';
+    if (read.value.approvals !== undefined) {
+      const line = read.lineOf(['approvals']);
+      if (approvals !== null) problems.push(approvalsTwice(file.name, line));
+      approvals = toApprovals(read.value.approvals);
+    }
     const compiled = compileEntries({ layer: 'tenant', source: file.name, ...read.value, lineOf: read.lineOf });
     if (compiled.ok) {
       parts.push(compiled.compiled.policies);
@@ -58,21 +68,41 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
   if (!gate.ok) return gate;
   return {
     ok: true,
-    layers: withDigest([coreCeiling, tenant], origins),
+    layers: withDigest([coreCeiling, tenant], origins, approvals ?? {}),
     policies: parts.reduce((sum, part) => sum + Object.keys(part).length, 0),
   };
 }
 
 /** Nothing is permitted: what a tenant gets whose files were bad before there ever was a good generation. */
 export function closedTenant(): TenantLayers {
-  return withDigest([coreCeiling, { name: 'tenant', policies: {} }], []);
+  return withDigest([coreCeiling, { name: 'tenant', policies: {} }], [], {});
 }
 
-function withDigest(layers: readonly LayerSource[], origins: readonly OriginRule[]): TenantLayers {
-  const record = { layers: layers.map((layer) => ({ ...layer })), origins: origins.map((origin) => ({ ...origin })) };
-  return { layers, origins, digest: digestRecord('bundle', record as unknown as RecordValue) };
+function toApprovals(said: NonNullable<TenantFile['approvals']>): TenantApprovals {
+  const rungs: Rung[] = said.rungs.map((quorum) => ({ quorum, strong: false }));
+  const approvals: ApprovalSettings = { fourEyes: said.fourEyes, webhook: said.webhook ?? null };
+  return { rungs, approvals };
+}
+
+/** Which of the two holds would depend on the names of files. */
+function approvalsTwice(file: string, line: number): FileProblem {
+  const message = 'approvals: stands in another file of this folder as well';
+  return { file, line, column: null, code: 'value-invalid', message, mend: null };
+}
+
+function withDigest(
+  layers: readonly LayerSource[],
+  origins: readonly OriginRule[],
+  approvals: TenantApprovals,
+): TenantLayers {
+  const record = {
+    layers: layers.map((layer) => ({ ...layer })),
+    origins: origins.map((origin) => ({ ...origin })),
+    ...approvals,
+  };
+  return { layers, origins, approvals, digest: digestRecord('bundle', record as unknown as RecordValue) };
 }
 
 export function toTenantPolicy(tenant: string, generation: number, layers: TenantLayers): TenantPolicy {
-  return { tenant, generation, layers: layers.layers, origins: layers.origins, expires: null };
+  return { tenant, generation, layers: layers.layers, origins: layers.origins, expires: null, ...layers.approvals };
 }

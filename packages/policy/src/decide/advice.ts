@@ -38,6 +38,8 @@ export function adviseOn(code: DenyCode, intent: Intent, attempt: string, reason
       return { title: 'the resource could not be placed among its domains', nextSteps: [explain] };
     case 'unknown-action':
       return { title: 'no such action exists', nextSteps: [explain] };
+    case 'approval-required':
+      return { title: `waits for a person (${reasons.join(', ')})`, nextSteps: ['cordon approvals', explain] };
     case 'approval-unsatisfiable':
       return { title: 'nobody could approve this', nextSteps: [explain] };
     default:

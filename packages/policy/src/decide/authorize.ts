@@ -1,9 +1,11 @@
 import type { Intent, Principal } from '@cordon/protocol';
 import { checkApproval, checkFacts } from '../fact/check.ts';
-import { type ApprovalFacts, digestFacts, type Facts, hashIntent } from '../fact/facts.ts';
+import { type Approval, type ApprovalFacts, digestFacts, type Facts, hashIntent } from '../fact/facts.ts';
+import type { CompiledPolicy } from '../gate/compiled.ts';
+import { readsApproval } from '../gate/reads.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 import { isAction } from './action.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, DenyCode } from './decision.ts';
 import { allow, type Case, deny, digestEntities, hold, openCase } from './record.ts';
 import { createRequest } from './request.ts';
 import { createSlice, isComplete, type Slice } from './slice.ts';
@@ -21,18 +23,18 @@ export function authorize(
   principal: Principal,
   intent: Intent,
   facts: Facts,
-  approval: ApprovalFacts,
+  approval: Approval,
 ): Decision {
-  const opened = openCase(snapshot, intent, facts);
+  const opened = openCase(snapshot, intent, facts, approval);
   try {
-    return decide(opened, principal, approval);
+    return decide(opened, principal);
   } catch {
     return deny(opened, 'request-invalid', ['exception']);
   }
 }
 
-function decide(opened: Case, principal: Principal, approval: ApprovalFacts): Decision {
-  const { snapshot, intent, facts } = opened;
+function decide(opened: Case, principal: Principal): Decision {
+  const { snapshot, intent, facts, approval } = opened;
   const wrong = checkFacts(facts) ?? checkApproval(approval);
   if (wrong !== null) return deny(opened, 'request-invalid', [`facts/${wrong}`]);
   const hashed: Case = { ...opened, intentDigest: hashIntent(intent), factsDigest: digestFacts(facts) };
@@ -52,7 +54,7 @@ function decide(opened: Case, principal: Principal, approval: ApprovalFacts): De
     if (!isComplete(slice)) return deny(placed, 'slice-incomplete', []);
     if (!hasTags(facts)) snapshot.slices.set(keyOf(intent), slice);
   }
-  return judge(placed, slice, approval);
+  return judge(placed, slice);
 }
 
 /**
@@ -75,9 +77,9 @@ function hasTags({ args, nums }: Facts): boolean {
  * Three outcomes from one judge: with the approval that exists; else, if even the strongest approval would not do,
  * deny; else hold for the weakest that does. Sound because approval only ever helps, which the load gate keeps.
  */
-function judge(placed: Case, slice: Slice, approval: ApprovalFacts): Decision {
+function judge(placed: Case, slice: Slice): Decision {
   const { snapshot } = placed;
-  const real = verdictWith(placed, slice, approval);
+  const real = verdictWith(placed, slice, placed.approval);
   if (real.kind === 'permitted') return allow(placed, real.permits);
   const highest = snapshot.rungs.at(-1);
   // Where no policy reads the approval every evaluation would give the same answer.
@@ -87,7 +89,21 @@ function judge(placed: Case, slice: Slice, approval: ApprovalFacts): Decision {
   const best = verdictWith(placed, slice, highest);
   if (best.kind === 'refused') return deny(placed, best.code, best.reasons);
   const rung = snapshot.rungs.find((each) => verdictWith(placed, slice, each).kind === 'permitted') ?? highest;
-  return hold(placed, rung, real.code, real.reasons);
+  return hold(placed, rung, ...whyHeld(real, best.permits));
+}
+
+/** A forbid that an approval lifts says itself why. Where a permit waits for one, that permit is what to name. */
+function whyHeld(
+  { code, reasons }: Extract<Verdict, { kind: 'refused' }>,
+  permits: readonly CompiledPolicy[],
+): [DenyCode, readonly string[]] {
+  if (code !== 'no-grant') return [code, reasons];
+  const lacking = permits.filter(({ id, reads }) => reasons.includes(layerOf(id)) && readsApproval(reads));
+  return lacking.length === 0 ? [code, reasons] : ['approval-required', lacking.map(({ id }) => id)];
+}
+
+function layerOf(id: string): string {
+  return id.slice(0, id.indexOf('/'));
 }
 
 function verdictWith(placed: Case, slice: Slice, approval: ApprovalFacts): Verdict {

@@ -1,7 +1,7 @@
 import type { Brand, DecisionCode, DecisionRecord, DurabilityTier, Intent, RecordValue } from '@cordon/protocol';
 import { assertNever } from '@cordon/protocol';
 import type { Digest } from '@cordon/protocol/digest';
-import type { ApprovalFacts, Facts } from '../fact/facts.ts';
+import type { Approval, ApprovalFacts, Facts } from '../fact/facts.ts';
 import type { Obligations } from './obligation.ts';
 
 /** `slow-decision` is the shell's word, which has a clock; `authorize` has none. */
@@ -13,6 +13,8 @@ interface Common {
   readonly digest: Digest;
   readonly intent: Intent;
   readonly facts: Facts;
+  /** As it was judged by; kept beside the entry, so that a replay judges by the same. */
+  readonly approval: Approval;
   /** The slice that was judged, to be kept beside the entry; null when the intent had no canonical reading. */
   readonly entities: RecordValue;
   /** One line for people: what was refused and by what. Not recorded. */

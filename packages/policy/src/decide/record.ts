@@ -1,6 +1,6 @@
 import { type DecisionRecord, type Intent, type Outcome, type RecordValue, sealRecord } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
-import type { ApprovalFacts, Facts } from '../fact/facts.ts';
+import type { Approval, ApprovalFacts, Facts } from '../fact/facts.ts';
 import type { CompiledPolicy } from '../gate/compiled.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 import { adviseOn } from './advice.ts';
@@ -13,6 +13,8 @@ export interface Case {
   readonly snapshot: PolicySnapshot;
   readonly intent: Intent;
   readonly facts: Facts;
+  /** What people have really answered, as it was given; the rungs that are only tried are never recorded as such. */
+  readonly approval: Approval;
   readonly attempt: string;
   readonly intentDigest: string;
   readonly factsDigest: string;
@@ -24,12 +26,13 @@ export interface Case {
 const noDigest = `sha256:${'0'.repeat(64)}`;
 
 /** Reads nothing that may be missing: the facts of a hostile or broken caller are judged later. */
-export function openCase(snapshot: PolicySnapshot, intent: Intent, facts: Facts): Case {
+export function openCase(snapshot: PolicySnapshot, intent: Intent, facts: Facts, approval: Approval): Case {
   const attempt: unknown = (facts as Facts | null | undefined)?.attempt;
   return {
     snapshot,
     intent,
     facts,
+    approval,
     attempt: typeof attempt === 'string' && /^[a-z0-9_-]{1,64}$/.test(attempt) ? attempt : '',
     intentDigest: noDigest,
     factsDigest: noDigest,
@@ -51,7 +54,8 @@ export function allow(judged: Case, permits: readonly CompiledPolicy[]): Allow |
   const { bytes } = folded.obligations;
   const reasons = permits.map((policy) => policy.id);
   if (bytes !== null && judged.intent.payload.bytes > bytes) return deny(judged, 'over-limit', reasons);
-  const record = recordOf(judged, { outcome: 'allow', code: 'allowed', reasons, obligations: folded.texts });
+  const approvals = [...(judged.approval.ids ?? [])].sort();
+  const record = recordOf(judged, { outcome: 'allow', code: 'allowed', reasons, obligations: folded.texts, approvals });
   return {
     ...common(judged, record),
     outcome: 'allow',
@@ -87,13 +91,14 @@ interface Result {
   readonly obligations?: readonly string[];
   readonly next?: readonly string[];
   readonly rung?: ApprovalFacts;
+  readonly approvals?: readonly string[];
 }
 
 /** No duration and no free text, so that replay gives the same bytes. */
 function recordOf(judged: Case, result: Result): DecisionRecord {
   const { generation, revision, digest, engine } = judged.snapshot;
   return sealRecord({
-    approvals: [],
+    approvals: result.approvals ?? [],
     attempt: judged.attempt,
     code: result.code,
     entities: judged.entitiesDigest,
@@ -110,7 +115,7 @@ function recordOf(judged: Case, result: Result): DecisionRecord {
 }
 
 function common(judged: Case, record: DecisionRecord) {
-  const { intent, facts, entities } = judged;
+  const { intent, facts, approval, entities } = judged;
   const digest = digestRecord('decision', record as unknown as RecordValue);
-  return { record, digest, intent, facts, entities };
+  return { record, digest, intent, facts, approval, entities };
 }

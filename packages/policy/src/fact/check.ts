@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts';
-import type { ApprovalFacts, Facts } from './facts.ts';
+import type { Approval, Facts } from './facts.ts';
 import { minuteOfWeek } from './facts.ts';
 import { approvalFields, commonFields, effects, type Field, flowFields } from './field.ts';
 
@@ -31,8 +31,13 @@ export function checkFacts(facts: Facts): string | null {
   return isSmall(facts) ? null : 'size';
 }
 
-export function checkApproval(approval: ApprovalFacts): string | null {
-  return wrongRecord('approval', approvalFields, approval);
+export function checkApproval(approval: Approval): string | null {
+  if (!isRecord(approval)) return 'approval';
+  const { ids = [], ...fields } = approval;
+  const wrong = wrongRecord('approval', approvalFields, fields);
+  if (wrong !== null) return wrong;
+  const named = isTexts(ids) && ids.length <= limits.approvalsMax && ids.every((id) => digest.test(id));
+  return named && new Set(ids).size === ids.length ? null : 'approval.ids';
 }
 
 /** What has no fixed size is what an agent's arguments can blow up. */

@@ -5,7 +5,11 @@ import type { approvalFields, commonFields, Effect, flowFields, ValuesOf } from 
 export type Flow = ValuesOf<typeof flowFields>;
 /** How far people have approved this very intent; computed by us from their signed answers. */
 export type ApprovalFacts = ValuesOf<typeof approvalFields>;
-export const noApproval: ApprovalFacts = { quorum: 0, strong: false };
+/** That, and by which answers: digests of the signed records, which the decision names. */
+export interface Approval extends ApprovalFacts {
+  readonly ids?: readonly string[];
+}
+export const noApproval: Approval = { quorum: 0, strong: false };
 
 /**
  * All that policy may look at beside the intent, computed by us, never by the agent.

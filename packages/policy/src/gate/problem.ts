@@ -27,6 +27,7 @@ export type ProblemCode =
   | 'not-literal'
   | 'optional-field'
   | 'policy-too-long'
+  | 'rungs-invalid'
   | 'self-test'
   | 'syntax'
   | 'absence-allows'

@@ -23,6 +23,11 @@ export function allReads(each: readonly Reads[]): Reads {
   return [...found].sort();
 }
 
+/** Whether its answer may change when people have approved. */
+export function readsApproval(reads: Reads): boolean {
+  return reads === null || reads.some((path) => path.split('.')[0] === 'approval');
+}
+
 /** False: the context stands somewhere by itself. */
 function visit(node: unknown, found: Set<string>): boolean {
   if (typeof node !== 'object' || node === null) return true;

@@ -83,7 +83,7 @@ function readGrant(grant: Grant): { ok: true; target: Target; terms: GrantTerms 
 /** One policy that a grant compiles to. */
 interface Rule {
   /** Tells the second policy of a grant from its first. */
-  readonly suffix: '' | '-websocket' | '-tunnel';
+  readonly suffix: '' | '-websocket' | '-messages' | '-tunnel';
   readonly action: string;
   readonly resource: string;
   readonly conditions: readonly string[];
@@ -94,18 +94,36 @@ function rulesOf(grant: Grant, target: Target, terms: GrantTerms): Rule[] {
   const resource = resourceOf(grant, target);
   if (grant.deny !== undefined) return deniesOf(target, terms, resource);
   const place = placeConditions(target, 'http', true);
-  const sockets: Rule = { suffix: '', action: actions(websocket), resource, conditions: place };
+  const sockets = websocketRules(resource, place, terms);
   switch (target.kind) {
     case 'tunnel':
       return [{ suffix: '', action: actions(['http.tunnel']), resource, conditions: [] }];
     case 'websocket':
-      return [sockets];
+      return sockets;
     case 'request': {
       const conditions = requestConditions(target, terms, true);
       const requests: Rule = { suffix: '', action: actions(['http.request']), resource, conditions };
-      return grant.websocket === true ? [requests, { ...sockets, suffix: '-websocket' }] : [requests];
+      if (grant.websocket !== true) return [requests];
+      return [
+        requests,
+        ...sockets.map((rule): Rule => ({ ...rule, suffix: rule.suffix === '' ? '-websocket' : rule.suffix })),
+      ];
     }
   }
+}
+
+/** A person is asked about the handshake; messages only pass on a WebSocket that was opened so. */
+function websocketRules(resource: string, place: readonly string[], terms: GrantTerms): Rule[] {
+  if (terms.approval === 0) return [{ suffix: '', action: actions(websocket), resource, conditions: place }];
+  const asked = [...place, ...approvalCondition(terms)];
+  return [
+    { suffix: '', action: actions(['http.upgrade']), resource, conditions: asked },
+    { suffix: '-messages', action: actions(['http.message']), resource, conditions: place },
+  ];
+}
+
+function approvalCondition({ approval }: GrantTerms): string[] {
+  return approval === 0 ? [] : [`context.approval.quorum >= ${approval}`];
 }
 
 function deniesOf(target: Target, terms: GrantTerms, resource: string): Rule[] {
@@ -159,7 +177,8 @@ function resourceOf(grant: Grant, { wildcard, host, exact, origin }: Target): st
     : `resource in Cordon::Origin::${cedarString(origin)}`;
 }
 
-function requestConditions(target: Target, { methods }: GrantTerms, withPlace: boolean): string[] {
+function requestConditions(target: Target, terms: GrantTerms, withPlace: boolean): string[] {
+  const { methods } = terms;
   const [first] = methods;
   const method =
     methods.length === 0
@@ -170,7 +189,7 @@ function requestConditions(target: Target, { methods }: GrantTerms, withPlace: b
   const place = placeConditions(target, 'http', withPlace);
   // Scheme and port stand before the method, the path behind it.
   const at = target.wildcard && withPlace ? 2 : 0;
-  return [...place.slice(0, at), ...method, ...place.slice(at)];
+  return [...place.slice(0, at), ...method, ...place.slice(at), ...approvalCondition(terms)];
 }
 
 /** Names below a domain say nothing about plain http and other ports, so those are said beside them. */

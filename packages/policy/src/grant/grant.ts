@@ -24,6 +24,8 @@ export interface Grant {
   /** GET, HEAD, DELETE and OPTIONS may carry a body. */
   readonly body?: boolean | undefined;
   readonly encodedSlash?: boolean | undefined;
+  /** So many different people must approve each request of it. */
+  readonly approval?: number | undefined;
   /** Line in the source, for messages and `@source`. */
   readonly line?: number | null | undefined;
 }
@@ -33,7 +35,17 @@ export type Clearance = 'public' | 'internal' | 'private' | 'secret';
 /** A problem of one grant: which member is wrong and what would be right. */
 export interface GrantProblem {
   readonly ok: false;
-  readonly field: 'allow' | 'deny' | 'methods' | 'limits' | 'addresses' | 'clearance' | 'websocket' | 'tls' | 'body';
+  readonly field:
+    | 'allow'
+    | 'deny'
+    | 'methods'
+    | 'limits'
+    | 'addresses'
+    | 'clearance'
+    | 'websocket'
+    | 'tls'
+    | 'body'
+    | 'approval';
   readonly message: string;
   readonly mend: string | null;
 }

@@ -1,5 +1,6 @@
 import { addressOf } from '../canonical/address.ts';
 import { parseDuration } from '../gate/annotation.ts';
+import { limits } from '../limits.ts';
 import { type Grant, type GrantProblem, wrongGrant } from './grant.ts';
 import type { Target } from './target.ts';
 
@@ -11,6 +12,8 @@ export interface GrantTerms {
   readonly bytes: number | null;
   readonly rate: string | null;
   readonly life: string | null;
+  /** 0: nobody need be asked. */
+  readonly approval: number;
 }
 
 const clearances = ['public', 'internal', 'private', 'secret'];
@@ -26,6 +29,9 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   if (grant.deny !== undefined && (grant.limits !== undefined || grant.addresses !== undefined)) {
     return wrongGrant('limits', 'a deny has no limits and no addresses');
   }
+  if (grant.deny !== undefined && grant.approval !== undefined) {
+    return wrongGrant('approval', 'a deny is a deny, whoever agrees');
+  }
   if (grant.deny !== undefined && (grant.websocket !== undefined || grant.tls !== undefined)) {
     return wrongGrant('deny', 'a deny names WebSockets and tunnels by their scheme', 'wss://api.example.com');
   }
@@ -40,7 +46,14 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   if (life !== null && parseDuration(life) === null) {
     return wrongGrant('limits', `life: ${JSON.stringify(life)} is no duration`, '2h');
   }
-  return { ok: true, methods: methods.names, bytes, rate, life };
+  const approval = grant.approval ?? 0;
+  if (
+    grant.approval !== undefined &&
+    !(Number.isSafeInteger(approval) && approval >= 1 && approval <= limits.approvalsMax)
+  ) {
+    return wrongGrant('approval', `approval is how many people must agree, 1 to ${limits.approvalsMax}`, '1');
+  }
+  return { ok: true, methods: methods.names, bytes, rate, life, approval };
 }
 
 /** What a grant of this kind cannot say: a term that nobody keeps must not look like one that is kept. */
@@ -54,6 +67,9 @@ export function checkKind(grant: Grant, { kind }: Target): GrantProblem | null {
   if (grant.methods !== undefined) return wrongGrant('methods', `${what} has no methods`);
   if (grant.body !== undefined) return wrongGrant('body', `${what} has no body`);
   if (grant.encodedSlash !== undefined && kind === 'tunnel') return wrongGrant('allow', 'a tunnel has no path');
+  if (grant.approval !== undefined && kind === 'tunnel') {
+    return wrongGrant('approval', 'nobody could be shown what goes through a tunnel, so none waits for a person');
+  }
   if (grant.websocket === true && kind === 'tunnel') {
     return wrongGrant('websocket', 'a tunnel is not read, so no WebSocket in it is decided');
   }
