@@ -65,7 +65,11 @@ export {
   type PermitMinter,
 } from './permit.ts';
 export { createSnapshot, type PolicySnapshot, type SnapshotOptions, type SnapshotResult } from './snapshot.ts';
+export { diffSpace, type SpaceChange, type SpaceDiff } from './space/diff.ts';
+export { type PropertyCode, propertyCodes, propertyTexts } from './space/property.ts';
+export { type Proof, prove, proveAll, type SpaceFinding, type SpaceProgress } from './space/prove.ts';
 export { rulesFor, type Transport, transportFor } from './transport.ts';
 export { type PolicyTestCase, type PolicyTestResult, runPolicyTests } from './verb/cases.ts';
 export { type CheckedFile, checkPolicyText, type PolicyFile } from './verb/cedar-file.ts';
 export { explain, type LayerExplanation, type PolicyExplanation } from './verb/explain.ts';
+export { type FactChange, nearestAllowed } from './verb/nearest.ts';

@@ -42,4 +42,18 @@ export const limits = {
   permitStartMs: 10_000,
   /** Permits that were made and not yet consumed, per minter; more refuses. */
   permitsOpenMax: 65_536,
+  /** Proof over the finite part (`policy check`, activation): requests that the engine judges. */
+  spaceRequestsMax: 200_000,
+  /** Places and names that are tried; more are cut off and counted. */
+  spaceScenesMax: 2000,
+  /** Scenes, and values of an argument, that one policy gives. */
+  spaceSamplesMax: 64,
+  /** Assignments of one search; beyond that the proof says that it is not complete. */
+  spaceStepsMax: 5_000_000,
+  /** Requests between two pauses of a proof. */
+  spaceYieldItems: 256,
+  spaceFindingsMax: 50,
+  /** Pairs of facts that an explanation tries, and how many it shows. */
+  nearestTriesMax: 5000,
+  nearestPairsMax: 8,
 } as const;
