@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { OpenBreakers } from '@cordon/protocol';
 import { destinationsOf, HttpSink, TestCa } from '@cordon/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Deployment } from '../support/deployment.ts';
@@ -69,6 +70,27 @@ describe('what was denied', () => {
     expect(await logs.closed).toBe(0);
     expect(out).toContain('again ×1 (2 in all)');
     expect(out).toContain('6 attempts, 5 different');
+  });
+
+  it('again and again, is closed for more than reads, until a person resets it', async () => {
+    const script = `for i in 1 2 3 4 5; do curl -s -o /dev/null -X DELETE https://${host}/; done; echo tried; read line
+curl -s -o /dev/null -X DELETE https://${host}/ -w '%{http_code} '; curl -s https://${host}/; echo; read line`;
+    const agent = deployment.background(['run', '--allow', host, '--', 'bash', '-c', script]);
+    let out = '';
+    agent.stdout?.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    await wait(() => out.includes('tried'), 'five denials');
+    const { sessions } = JSON.parse((await deployment.cordon(['breaker', 'list', '--json'])).stdout) as OpenBreakers;
+    expect(sessions).toMatchObject([{ action: 'http.request', level: 1, resource: `https://${host}:443` }]);
+    agent.stdin?.write('\n');
+    await wait(() => out.includes('403 fine'), 'the write is refused, the read is not');
+    const closed = sessions[0]?.session ?? '';
+    const reset = await deployment.cordon(['breaker', 'reset', closed]);
+    expect(reset.stdout, reset.stderr).toBe('1 opened again\n');
+    expect((await deployment.cordon(['breaker', 'list'])).stdout).toBe('nothing is closed\n');
+    agent.stdin?.end('\n');
+    expect(await agent.closed).toBe(0);
   });
 
   it('becomes, by policy suggest, the text with which a session is allowed exactly that', async () => {

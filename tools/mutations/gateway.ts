@@ -5,6 +5,23 @@ const src = (name: string): string => `packages/gateway/src/${name}.ts`;
 
 export const gatewayMutations: readonly Mutation[] = [
   ...mutationsOf(
+    src('breaker/breaker'),
+    [test('breaker')],
+    [
+      [
+        'what the breaker denies counts',
+        "if (by === 'policy' && record.reasons.includes(coreRuleIds.breaker)) return;",
+        '',
+      ],
+      ['a failing destination is asked', 'return sink > own ? sink : own;', 'return own;'],
+    ],
+  ),
+  ...mutationsOf(
+    src('breaker/breakers'),
+    [test('breaker')],
+    [['a tripped breaker is forgotten for a new one', 'if (denialLevel(breaker, now) > 0) continue;', '']],
+  ),
+  ...mutationsOf(
     src('http/head'),
     [test('framing')],
     [

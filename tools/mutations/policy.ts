@@ -5,6 +5,23 @@ const src = (name: string): string => `packages/policy/src/${name}.ts`;
 
 export const policyMutations: readonly Mutation[] = [
   ...mutationsOf(
+    src('breaker/denials'),
+    [test('breaker')],
+    [
+      ['a second time is no worse', 'level: again ? 2 : 1', 'level: 1'],
+      ['a closed way opens by itself', 'tripped.level === 2 || now <', 'now <'],
+      ['denials of any age count', '.filter((at) => at > now - limits.breakerWindowMs)', ''],
+    ],
+  ),
+  ...mutationsOf(
+    src('breaker/sink'),
+    [test('breaker')],
+    [
+      ['every ask is a probe', 'const since = Math.max(closedAt, probeAt ?? closedAt);', 'const since = closedAt;'],
+      ['who asked before opens it', 'if (sink.probeAt === null) return sink;', ''],
+    ],
+  ),
+  ...mutationsOf(
     src('json/parse'),
     [test('json')],
     [

@@ -1,6 +1,7 @@
 import { type Status, timestamp } from '@cordon/protocol';
 import { Idempotency } from './api/idempotency.ts';
 import type { Route } from './api/route.ts';
+import { breakerRoutes } from './api/routes/breakers.ts';
 import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
 import { decisionRoutes } from './api/routes/decisions.ts';
 import { ledgerRoutes } from './api/routes/ledger.ts';
@@ -87,8 +88,20 @@ export class ControlPlane {
 
   #routes(): Route[] {
     const { store, engine, tree, publicKey, secrets, sockets, version } = this.#options;
-    const { sessions, proposals, registry, feed, stops, decisions, refusals, tenant, integrator, recorder, link } =
-      this.#parts;
+    const {
+      sessions,
+      proposals,
+      registry,
+      feed,
+      stops,
+      decisions,
+      refusals,
+      tenant,
+      integrator,
+      recorder,
+      link,
+      gateways,
+    } = this.#parts;
     const explainer = new Explainer({
       engine,
       decisions,
@@ -118,6 +131,7 @@ export class ControlPlane {
       ...decisionRoutes(decisions, refusals, explainer),
       ...policyRoutes({ engine, tenant, sessions, suggester }),
       ...secretRoutes(secrets, recorder),
+      ...breakerRoutes(gateways, recorder),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),
       ...ledgerRoutes({ tree, integrator, decisions, publicKey }),
     ];

@@ -168,6 +168,7 @@ describe('the description', () => {
       [
         'DELETE /v1/people/{name}',
         'DELETE /v1/secrets/{name}',
+        'GET /v1/breakers',
         'GET /v1/decisions',
         'GET /v1/decisions/{attempt}',
         'GET /v1/doctor',
@@ -190,6 +191,7 @@ describe('the description', () => {
         'GET /v1/status',
         'GET /v1/stops',
         'GET /v1/whoami',
+        'POST /v1/breakers/reset',
         'POST /v1/lifts',
         'POST /v1/people',
         'POST /v1/policy/check',

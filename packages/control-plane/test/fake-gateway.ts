@@ -4,6 +4,7 @@ import {
   type GatewayMethods,
   type GatewayTraffic,
   type GatewayUplink,
+  type OpenBreaker,
   type SessionPolicy,
   type TenantPolicy,
 } from '@cordon/protocol';
@@ -17,6 +18,8 @@ export class FakeGateway implements AsyncDisposable {
   traffic: GatewayTraffic = { live: true, sessions: [] };
   beats = 0;
   answer: GatewayUplink['hello']['result'] | null = null;
+  readonly breakers: OpenBreaker[] = [];
+  readonly resets: (string | null)[] = [];
   readonly channel: Channel<GatewayUplink, GatewayMethods>;
   readonly #socket: Socket;
 
@@ -42,6 +45,11 @@ export class FakeGateway implements AsyncDisposable {
       beat: ({ sequence }) => {
         this.beats += 1;
         return { sequence };
+      },
+      breakers: () => ({ sessions: [...this.breakers], destinations: [] }),
+      'breaker.reset': ({ session }) => {
+        this.resets.push(session);
+        return { reset: this.breakers.splice(0).length };
       },
       stats: () => this.traffic,
     });

@@ -1,8 +1,9 @@
 import type { Destinations, Upstreams } from '@cordon/egress';
 import type { Journal } from '@cordon/ledger';
-import { createFacts, type Facts, type PermitMinter } from '@cordon/policy';
+import { type BreakerLevel, createFacts, type Facts, type PermitMinter } from '@cordon/policy';
 import { type Clock, type Intent, type Random, sealRecord } from '@cordon/protocol';
 import type { Leases } from '@cordon/secrets';
+import type { Sinks } from './breaker/sinks.ts';
 import type { InForce } from './control/policies.ts';
 import type { RightToDecide } from './control/right.ts';
 import type { Head } from './http/head.ts';
@@ -19,6 +20,7 @@ export interface Road {
   readonly upstreams: Upstreams;
   readonly credentials: Leases;
   readonly minter: PermitMinter;
+  readonly sinks: Sinks;
   readonly right: RightToDecide;
   readonly clock: Clock;
   readonly random: Random;
@@ -43,14 +45,20 @@ export interface Ask {
 }
 
 /** What policy may look at beside the intent; computed by us, at this moment. */
-export function factsOf(road: Road, session: Session, intent: Intent, attempt: string): Facts {
+export function factsOf(
+  road: Road,
+  session: Session,
+  intent: Intent,
+  attempt: string,
+  breaker: BreakerLevel = session.breakers.level(intent, road.clock.monotonic()),
+): Facts {
   return sealRecord(
     createFacts(intent, {
       attempt,
       at: new Date(road.clock.now()).toISOString(),
       freshUntil: road.right.freshUntil(),
       live: !session.stopped,
-      breaker: 0,
+      breaker,
       boundary: 1,
     }),
   );

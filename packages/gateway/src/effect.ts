@@ -2,6 +2,7 @@ import type { Pin, UpstreamAnswer } from '@cordon/egress';
 import { authorize, discardPermit, noApproval, type Permit, type PolicySnapshot, rulesFor } from '@cordon/policy';
 import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { type Ask, factsOf, type Road } from './ask.ts';
+import { noteOutcome } from './breaker/breaker.ts';
 import { GatewayError } from './error.ts';
 import { codeOf, type Failure, failureOf } from './failure.ts';
 import type { Body } from './http/body.ts';
@@ -90,6 +91,7 @@ export async function undertake(
   } finally {
     if (lease !== null && !('refused' in lease)) lease[Symbol.dispose]();
     discardPermit(permit, road.minter);
+    noteOutcome(road, session, permit.destination, outcome.sinkFailed);
     await road.journal.append(outcome.entry(session.id, permit.attempt), 'os');
   }
 }

@@ -9,11 +9,14 @@ import {
   type GatewayTraffic,
   type GatewayUplink,
   type Handlers,
+  type OpenBreakers,
   type Random,
   type ServeMessage,
 } from '@cordon/protocol';
 import { Leases, Secret } from '@cordon/secrets';
 import type { Report, Road } from './ask.ts';
+import { recordReset } from './breaker/breaker.ts';
+import { Sinks } from './breaker/sinks.ts';
 import { Arrivals } from './control/arrivals.ts';
 import { Policies } from './control/policies.ts';
 import { RightToDecide } from './control/right.ts';
@@ -66,6 +69,8 @@ export class Gateway implements AsyncDisposable {
   readonly #credentials: Leases;
   readonly #service: Service;
   readonly #held: HeldBytes;
+  readonly #sinks: Sinks;
+  readonly #road: Road;
   readonly #uplink: Uplink;
   readonly #served = new Map<string, Served>();
   /** Also of sessions whose sockets have not come yet. */
@@ -84,6 +89,7 @@ export class Gateway implements AsyncDisposable {
     this.#options = { ...options, report };
     this.#right = new RightToDecide(clock);
     this.#held = new HeldBytes(this.#limits.bodyBytesHeldMax);
+    this.#sinks = new Sinks(this.#limits.sinksMax);
     this.#policies = new Policies(options.engine, options.tenant);
     this.#arrivals = new Arrivals(this.#limits.policyWaitMs);
     this.#credentials = new Leases({ source: { lease: (request) => this.#lease(request) }, clock });
@@ -91,11 +97,13 @@ export class Gateway implements AsyncDisposable {
       ...{ journal, clock, random, report, ...egress },
       credentials: this.#credentials,
       minter: createPermitMinter(clock, { boot }),
+      sinks: this.#sinks,
       right: this.#right,
       limits: this.#limits,
       diskFull: () => this.#shedding.diskFull,
       policyOf: (session) => this.#policies.of(session),
     };
+    this.#road = road;
     this.#shedding = new Shedding(options.load, clock, this.#limits, report);
     this.#service = new Service({
       shed: () => this.#shedding.shed,
@@ -272,6 +280,8 @@ export class Gateway implements AsyncDisposable {
         this.#arrivals.check();
         return { sequence };
       },
+      breakers: () => this.#openBreakers(),
+      'breaker.reset': ({ session }) => ({ reset: this.#resetBreakers(session) }),
       stats: () => this.#traffic(),
     };
   }
@@ -285,6 +295,22 @@ export class Gateway implements AsyncDisposable {
       bytesOut: session.traffic.out,
     }));
     return { live: this.#right.alive, sessions };
+  }
+
+  #openBreakers(): OpenBreakers {
+    const now = this.#options.clock.monotonic();
+    const sessions = [...this.#served.values()].flatMap(({ session }) =>
+      session.breakers.open(now).map((open) => ({ session: session.id, ...open })),
+    );
+    return { sessions, destinations: this.#sinks.closed() };
+  }
+
+  #resetBreakers(id: string | null): number {
+    if (id === null) return this.#sinks.reset();
+    const session = this.#served.get(id)?.session;
+    if (session === undefined) return 0;
+    recordReset(this.#road, session);
+    return session.breakers.reset(this.#options.clock.monotonic());
   }
 
   #setStopped(id: string, stopped: boolean): void {

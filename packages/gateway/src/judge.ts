@@ -4,6 +4,7 @@ import { createPermit, type Permit, type PolicySnapshot, rulesFor, tierOf } from
 import { createId, type DurabilityTier, type Intent, type Problem, type Recorded } from '@cordon/protocol';
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { factsOf, type Road } from './ask.ts';
+import { breakerLevel, noteDenied } from './breaker/breaker.ts';
 import { decide } from './decide.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
@@ -43,7 +44,8 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
   const { session } = asker;
   const { snapshot, intent, plan } = asked;
   if (road.diskFull()) throw new GatewayError('journal-failed', 'the disk of the ledger has reached its reserve');
-  const facts = factsOf(road, session, intent, createId('attempt', road.clock, road.random));
+  const breaker = breakerLevel(road, session, intent);
+  const facts = factsOf(road, session, intent, createId('attempt', road.clock, road.random), breaker);
   const { attempt } = facts;
   const before = road.clock.monotonic();
   const tellSlow = (ms: number): void => slow(road, asker, attempt, ms);
@@ -54,6 +56,7 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
     return { outcome: 'allow', permit: createPermit(verdict.allow, recorded, road.minter), plan: verdict.plan };
   }
   session.denied.note(road.clock.monotonic());
+  noteDenied(road, session, verdict);
   const problem = deniedProblem(verdict, attempt, placeOf(intent.resource, rulesFor(snapshot, intent.resource)));
   session.denials.add({
     at: facts.at,

@@ -19,6 +19,10 @@ export const limits = {
   /** Requests that came on one connection before the first was answered. */
   pipelinedMax: 16,
   sessionsMax: 256,
+  /** Actions at resources that a session was denied; when all are tripped, whatever is new counts as closed. */
+  breakersPerSessionMax: 1_024,
+  /** Destinations that fail; the one heard of longest ago is forgotten. */
+  sinksMax: 1_024,
   /** Questions to a session's name server; what is over is dropped. */
   nameQueriesPerSecondMax: 500,
   nameQueriesWaitingMax: 64,

@@ -1,7 +1,7 @@
 import type { UpstreamAnswer } from '@cordon/egress';
 import type { EntryDraft } from '@cordon/ledger';
 import type { Clock } from '@cordon/protocol';
-import { isUnsent } from './failure.ts';
+import { isSinkFailure, isUnsent } from './failure.ts';
 import { outcomeEntry } from './record.ts';
 
 /** Collects what became of one effect; {@link entry} is its one ledger entry. */
@@ -50,6 +50,12 @@ export class Outcome {
     this.#code = code;
   }
 
+  /** Whether the destination failed; null when it was not asked, or something of ours or the agent's ended it. */
+  get sinkFailed(): boolean | null {
+    if (isSinkFailure(this.#code)) return true;
+    return this.#answer === null ? null : isGatewayError(this.#answer.status);
+  }
+
   entry(session: string, attempt: string): EntryDraft {
     const unsent = this.#bytesOut === null || isUnsent(this.#code);
     return outcomeEntry(session, attempt, {
@@ -71,4 +77,9 @@ export class Outcome {
   #elapsed(): number {
     return Math.max(0, Math.round(this.#clock.monotonic() - this.#startedMs));
   }
+}
+
+/** 502, 503, 504 (RFC 9110 §15.6): whoever asks gets them. A 500 may be the answer to one request. */
+function isGatewayError(status: number): boolean {
+  return status >= 502 && status <= 504;
 }

@@ -86,6 +86,17 @@ export function outcomeEntry(session: string, attempt: string, figures: OutcomeF
   return { session, type: 'outcome', data: { address, attempt, ...others } };
 }
 
+/** A breaker that changed. `trip` and `reset` are a session's own, `close` a destination's for the whole tenant. */
+export function breakerEntry(
+  session: string,
+  data:
+    | { readonly act: 'trip'; readonly action: string; readonly resource: string; readonly level: 1 | 2 }
+    | { readonly act: 'close'; readonly resource: string }
+    | { readonly act: 'reset' },
+): EntryDraft {
+  return { session, type: 'breaker', data: { ...data } };
+}
+
 /** What was refused before there was an intent, or broke. `detail` is our own words, bounded. */
 export function faultEntry(
   session: string,

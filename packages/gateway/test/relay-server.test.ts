@@ -37,7 +37,12 @@ describe('a relay’s socket', () => {
   beforeEach(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'rl-'));
     place = path.join(folder, 'gateway');
-    session = new Session('ses_relay', { decisions: 0, attempt: null }, limits, new HeldBytes(limits.bodyBytesHeldMax));
+    session = new Session(
+      'ses_relay',
+      { seq: 0, decisions: 0, attempt: null, closed: [] },
+      limits,
+      new HeldBytes(limits.bodyBytesHeldMax),
+    );
     taken.length = 0;
     server = await RelayServer.open({ path: place, token, ticket: 0 }, limits);
     server.listen(ticket, {

@@ -13,6 +13,9 @@ const coreRules: Readonly<Record<string, string>> = {
     '@code("flow-R0")\nforbid (principal, action, resource)\nunless {\n  context.breaker == 0 || (context.breaker == 1 && context.effect == Cordon::Effect::"read")\n};',
 };
 
+/** Core rules that others speak of. */
+export const coreRuleIds = { breaker: 'ceiling/core/R0-breaker', quota: 'ceiling/core/R0-quota' } as const;
+
 /** The ceiling of a developer's machine: the core rules and one permit, so that the layers below decide. */
 export const coreCeiling: LayerSource = {
   name: 'ceiling',

@@ -6,6 +6,8 @@ export {
   openApproval,
 } from './approval/check.ts';
 export { digestApproval, parseApproval } from './approval/record.ts';
+export { type BreakerLevel, type DenialBreaker, denialLevel, noteDenial, untripped } from './breaker/denials.ts';
+export { beginProbe, healthy, noteOutcome, type SinkBreaker, sinkLevel } from './breaker/sink.ts';
 export { type CanonicalCode, type CanonicalHost, canonicalHost, type HostKind } from './canonical/host.ts';
 export {
   type CanonicalOrigin,
@@ -17,7 +19,7 @@ export {
 } from './canonical/origin.ts';
 export { type CanonicalPath, canonicalPath, type PathOptions, route } from './canonical/path.ts';
 export { type CanonicalUrl, canonicalUrl } from './canonical/url.ts';
-export { coreCeiling, coreOnly, openTenant } from './core.ts';
+export { coreCeiling, coreOnly, coreRuleIds, openTenant } from './core.ts';
 export { authorize } from './decide/authorize.ts';
 export { type Allow, type Decision, type Deny, type DenyCode, type Hold, tierOf } from './decide/decision.ts';
 export type { Obligations } from './decide/obligation.ts';

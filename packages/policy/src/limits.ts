@@ -38,6 +38,19 @@ export const limits = {
   /** Byte-equal repetitions that one approval may let through. */
   approvalUsesMax: 20,
   approvalBytesMax: 8 * 1024,
+  /** Circuit breaker: this many denials of one session for one action at one resource within the window. */
+  breakerDenialsMax: 5,
+  breakerWindowMs: 60_000,
+  breakerReadsOnlyMs: 300_000,
+  /** A second time within this closes the way until a person resets it. */
+  breakerAgainWithinMs: 1_800_000,
+  /** A destination is left alone when, of at least so many outcomes within the window, so many in a hundred failed. */
+  sinkAsksMin: 20,
+  sinkFailedPercent: 50,
+  sinkWindowMs: 60_000,
+  /** Then one ask finds out. */
+  sinkClosedMs: 60_000,
+  sinkOutcomesMax: 256,
   /** A permit is to be started within this time. */
   permitStartMs: 10_000,
   /** Permits that were made and not yet consumed, per minter; more refuses. */

@@ -1,4 +1,5 @@
 import type { ExitReport } from './attach.ts';
+import type { OpenBreakers } from './breaker.ts';
 import type { RecordValue } from './canonical.ts';
 
 /**
@@ -357,6 +358,9 @@ export type GatewayMethods = {
   'session.close': { params: { session: string }; result: null };
   /** Renews the gateway's right to decide; silent for longer than the lease means deny until it is back. */
   beat: { params: { sequence: number; leaseMs: number }; result: { sequence: number } };
+  breakers: { params: null; result: OpenBreakers };
+  /** Of one session, or with null the destinations; says how many were open. */
+  'breaker.reset': { params: { session: string | null }; result: { reset: number } };
   /** Asked while somebody watches. */
   stats: { params: null; result: GatewayTraffic };
 };

@@ -17,6 +17,7 @@ export type {
 } from './api.ts';
 export * from './attach.ts';
 export type { Brand } from './brand.ts';
+export type { OpenBreaker, OpenBreakers } from './breaker.ts';
 export { canonicalize, type RecordValue, sealRecord } from './canonical.ts';
 export * from './channel.ts';
 export { type Clock, type Random, systemClock, systemRandom, timestamp } from './clock.ts';

@@ -1,6 +1,7 @@
 import type { Decision, Explanation, LedgerProof, RefusedRequest, Stats, Status, Suggestion } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import type { z } from 'zod';
+import { Breakers } from './breakers.ts';
 import { ApiClient, type CallOptions } from './client.ts';
 import { People } from './people.ts';
 import { type PolicyView, Sessions, type StopAnswer } from './session.ts';
@@ -40,11 +41,13 @@ export class Cordon {
   readonly #client: ApiClient;
   readonly sessions: Sessions;
   readonly people: People;
+  readonly breakers: Breakers;
 
   constructor(transport: Transport) {
     this.#client = new ApiClient(transport);
     this.sessions = new Sessions(this.#client);
     this.people = new People(this.#client);
+    this.breakers = new Breakers(this.#client);
   }
 
   status(): Promise<Status> {

@@ -1,4 +1,5 @@
 export { Attachment, type Output } from './attachment.ts';
+export { Breakers } from './breakers.ts';
 export {
   type Capability,
   Cordon,

@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import * as breaker from './breaker.ts';
 import { completeCommand, completion } from './completion.ts';
 import { doctor, down, status, up } from './daemon.ts';
 import { demo } from './demo.ts';
@@ -38,6 +39,8 @@ export const commands: readonly Command[] = [
   secrets.set,
   secrets.list,
   secrets.remove,
+  breaker.list,
+  breaker.reset,
   people.list,
   people.add,
   people.remove,

@@ -5,6 +5,7 @@ import {
   type GatewayMethods,
   type GatewayTraffic,
   type GatewayUplink,
+  type OpenBreakers,
   type SessionPolicy,
   type TenantPolicy,
 } from '@cordon/protocol';
@@ -128,6 +129,25 @@ export class Gateways implements Disposable {
       traffic: await channel.call('stats', null, limits.gatewayStatsTimeoutMs).catch(() => null),
     }));
     return await Promise.all(asked);
+  }
+
+  async breakers(): Promise<OpenBreakers> {
+    const asked = await Promise.all(
+      [...this.#connected].map(({ channel }) => channel.call('breakers', null, limits.gatewayPushTimeoutMs)),
+    );
+    return {
+      sessions: asked.flatMap(({ sessions }) => sessions),
+      destinations: asked.flatMap(({ destinations }) => destinations),
+    };
+  }
+
+  /** @throws CordonError `gateway-unavailable` */
+  async resetBreakers(session: string | null): Promise<number> {
+    let reset = 0;
+    await this.#all(async (channel) => {
+      reset += (await channel.call('breaker.reset', { session }, limits.gatewayPushTimeoutMs)).reset;
+    });
+    return reset;
   }
 
   /** Every gateway says hello again and gets everything anew, the CA included. */

@@ -1,3 +1,5 @@
+import type { SessionPast } from '@cordon/ledger';
+import { Breakers } from '../breaker/breakers.ts';
 import { GatewayError } from '../error.ts';
 import type { GatewayLimits } from '../limits.ts';
 import type { Socket } from '../listen/wire.ts';
@@ -21,6 +23,7 @@ interface OpenStream {
 export class Session {
   readonly id: string;
   readonly attempts: Attempts;
+  readonly breakers: Breakers;
   readonly denials = new Denials();
   readonly denied = new DeniedRate();
   readonly rates = new Rates();
@@ -38,14 +41,10 @@ export class Session {
   #stopped = false;
   #closed = false;
 
-  constructor(
-    id: string,
-    past: { readonly decisions: number; readonly attempt: string | null },
-    limits: GatewayLimits,
-    held: HeldBytes,
-  ) {
+  constructor(id: string, past: SessionPast, limits: GatewayLimits, held: HeldBytes) {
     this.id = id;
     this.attempts = new Attempts(past);
+    this.breakers = new Breakers(limits.breakersPerSessionMax, past.closed);
     this.#limits = limits;
     this.held = new HeldBytes(limits.bodyBytesHeldPerSessionMax, held);
   }

@@ -11,9 +11,16 @@ export interface SessionPast {
   readonly decisions: number;
   /** `data.attemptDigest` of the last decision entry. */
   readonly attempt: string | null;
+  /** Actions at resources that a breaker closed and nobody has reset. */
+  readonly closed: readonly ClosedWay[];
 }
 
-const nothing: SessionPast = { seq: 0, decisions: 0, attempt: null };
+interface ClosedWay {
+  readonly action: string;
+  readonly resource: string;
+}
+
+const nothing: SessionPast = { seq: 0, decisions: 0, attempt: null, closed: [] };
 
 /** Everything that the next entry depends on; a fold over the writer's entries. */
 export class JournalState {
@@ -45,6 +52,7 @@ export class JournalState {
       seq: entry.seq ?? before.seq,
       decisions: before.decisions + (decided ? 1 : 0),
       attempt: decided ? textOf(entry, 'attemptDigest') : before.attempt,
+      closed: entry.type === 'breaker' ? closedAfter(before.closed, entry) : before.closed,
     });
   }
 
@@ -92,7 +100,7 @@ export class JournalState {
       const state = new JournalState();
       state.wseq = value.wseq;
       state.leaf = value.leaf;
-      for (const [session, past] of value.sessions) state.sessions.set(session, past);
+      for (const [session, past] of value.sessions) state.sessions.set(session, { ...nothing, ...past });
       for (const attempt of value.starts) state.starts.add(attempt);
       for (const session of value.closed) state.closeSession(session);
       return state;
@@ -100,4 +108,11 @@ export class JournalState {
       return null;
     }
   }
+}
+
+function closedAfter(before: readonly ClosedWay[], entry: Entry): readonly ClosedWay[] {
+  const [action, resource] = [textOf(entry, 'action'), textOf(entry, 'resource')];
+  if (entry.data['act'] === 'reset') return [];
+  if (entry.data['act'] !== 'trip' || entry.data['level'] !== 2 || action === null || resource === null) return before;
+  return [...before, { action, resource }];
 }

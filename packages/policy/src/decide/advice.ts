@@ -1,5 +1,6 @@
 import type { Intent } from '@cordon/protocol';
 import { assertNever } from '@cordon/protocol';
+import { coreRuleIds } from '../core.ts';
 import { suggestGrant } from '../grant/suggest.ts';
 import type { DenyCode } from './decision.ts';
 
@@ -19,8 +20,15 @@ export function adviseOn(code: DenyCode, intent: Intent, attempt: string, reason
         nextSteps: [...(allow === null ? [] : [`cordon run --allow ${quoted(allow)}`]), explain],
       };
     }
-    case 'forbidden':
     case 'flow-R0':
+      if (reasons.includes(coreRuleIds.breaker)) {
+        return {
+          title: 'closed after repeated denials or failures',
+          nextSteps: [`cordon breaker reset ${intent.session}`, 'cordon breaker list', explain],
+        };
+      }
+      return { title: `forbidden by ${reasons.join(', ')}`, nextSteps: [explain] };
+    case 'forbidden':
       return { title: `forbidden by ${reasons.join(', ')}`, nextSteps: [explain] };
     case 'session-stopped':
       return { title: 'the session is stopped', nextSteps: [`cordon unfreeze ${intent.session}`, explain] };

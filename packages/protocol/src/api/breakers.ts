@@ -1,0 +1,17 @@
+import * as z from 'zod/mini';
+
+export const openBreaker = z.strictObject({
+  session: z.string(),
+  action: z.string(),
+  resource: z.string(),
+  level: z.union([z.literal(1), z.literal(2)]),
+});
+
+export const openBreakers = z.strictObject({
+  sessions: z.array(openBreaker),
+  destinations: z.array(z.string()),
+});
+
+/** Of one session, or the destinations of all. */
+export const breakerReset = z.strictObject({ session: z.nullable(z.string().check(z.maxLength(64))) });
+export const breakerResetAnswer = z.strictObject({ reset: z.number() });
