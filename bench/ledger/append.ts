@@ -1,9 +1,10 @@
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createCheckpointKey, type EntryDraft, openJournal, openSigner, openTree, verifyLedger } from '@cordon/ledger';
-import { type DurabilityTier, systemClock } from '@cordon/protocol';
+import { type DurabilityTier, systemClock, systemRandom } from '@cordon/protocol';
 
 /**
  * Appends per second by tier, with a bare write loop in the same run as the floor, then integration and verification.
@@ -29,6 +30,7 @@ interface Row {
   readonly target: string;
 }
 const rows: Row[] = [];
+const bodyKey = { id: 'k_bench', key: createSecretKey(randomBytes(32)) };
 
 async function measure(what: string, count: number, target: string, run: () => Promise<void> | void): Promise<void> {
   const start = performance.now();
@@ -67,6 +69,7 @@ function draftsOf(i: number): readonly [EntryDraft, EntryDraft, EntryDraft] {
 const root = mkdtempSync(join(values.directory, '.bench-ledger-'));
 try {
   await bareLoop();
+  await appends('os', entries, '', false);
   await appends('os', entries, '≥ 20,000/s');
   await appends('disk', Math.min(entries, 20_000), '≥ 2,000/s');
   await ledger();
@@ -93,11 +96,15 @@ async function bareLoop(): Promise<void> {
   closeSync(bodies);
 }
 
-async function appends(tier: DurabilityTier, count: number, target: string): Promise<void> {
-  const directory = join(root, tier);
-  await using journal = await openJournal({ directory, tenant: 'local', writer: 'gw', clock: systemClock });
+async function appends(tier: DurabilityTier, count: number, target: string, sealed = true): Promise<void> {
+  const directory = join(root, sealed ? tier : `${tier}-clear`);
+  await using journal = await openJournal({
+    ...{ directory, tenant: 'local', writer: 'gw', clock: systemClock },
+    ...(sealed ? { sealing: { keyFor: () => bodyKey, random: systemRandom } } : {}),
+  });
   let next = 0;
-  await measure(`append, ${tier} tier, ${waiters} waiters`, count, target, async () => {
+  const bodies = sealed ? 'bodies sealed' : 'bodies in clear';
+  await measure(`append, ${tier} tier, ${waiters} waiters, ${bodies}`, count, target, async () => {
     const client = async (): Promise<void> => {
       while (next < count) await journal.append(draftsOf(next++)[0], tier);
     };
@@ -149,6 +156,6 @@ function print(): void {
   process.stdout.write(`ledger on ${machine}\n`);
   for (const { what, count, seconds, perSecond, target } of rows) {
     const figures = `${String(count).padStart(9)} in ${seconds.toFixed(2).padStart(7)} s  ${String(perSecond).padStart(8)}/s`;
-    process.stdout.write(`  ${what.padEnd(50)} ${figures}  ${target}\n`);
+    process.stdout.write(`  ${what.padEnd(54)} ${figures}  ${target}\n`);
   }
 }

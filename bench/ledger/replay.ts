@@ -40,7 +40,7 @@ try {
   const runs = [false, true].flatMap((every) => [1, availableParallelism()].map((threads) => ({ every, threads })));
   for (const { every, threads } of runs) {
     const start = performance.now();
-    const order = { journals: join(home, 'ledger', 'journal', 'local'), engines: [], every };
+    const order = { journals: join(home, 'ledger', 'journal', 'local'), engines: [], keys: null, every };
     const report = await runDecisions(order, threads);
     const seconds = (performance.now() - start) / 1000;
     if (report.counts['same'] !== decisions) throw new RangeError(`not all the same: ${JSON.stringify(report)}`);

@@ -1,6 +1,7 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { JournalArchive, KeyFiles, readJournal } from '@cordon/ledger';
 import { canonicalize, type LedgerProof } from '@cordon/protocol';
 import { describe, expect, it } from 'vitest';
 import { Deployment } from '../support/deployment.ts';
@@ -102,6 +103,46 @@ describe('the ledger', () => {
     expect((await deployment.cordon(['ledger', 'verify'])).status).toBe(0);
   });
 
+  it('forgets an ended session at a word, and stays whole', async () => {
+    await using deployment = await Deployment.start();
+    await deployment.sh('curl -s -m 5 https://refused.example/very-private-path');
+    const [denied] = await deployment.decisions();
+    const session = String(denied?.['session']);
+    const attempt = String(denied?.['attempt']);
+    expect((await deployment.cordon(['policy', 'explain', attempt])).stdout).toContain('very-private-path');
+    const salt = await saltOf(deployment.home, session);
+    expect(salt).toMatch(/^[0-9a-f]{32}$/);
+    expect(filesWith(path.join(deployment.home, 'ledger'), 'very-private-path')).toEqual([]);
+
+    const shredded = await deployment.cordon(['ledger', 'shred', session]);
+    expect(shredded.status, shredded.stderr).toBe(0);
+    const explained = await deployment.cordon(['policy', 'explain', attempt]);
+    expect([explained.status, explained.stdout.includes('very-private-path')]).toEqual([0, false]);
+    expect((await deployment.cordon(['logs', session])).status).toBe(0);
+    for (const gone of [salt, 'very-private-path']) expect(filesWith(deployment.home, gone)).toEqual([]);
+
+    expect((await deployment.cordon(['down'])).status).toBe(0);
+    const report = await deployment.cordon(['ledger', 'verify', '--json']);
+    expect(report.status, report.stdout).toBe(0);
+    expect(partOf(report.stdout, 'tree').ok).toBe(true);
+    expect(partOf(report.stdout, 'decisions')).toMatchObject({ open: true, counts: { notReplayable: 1, shredded: 1 } });
+    expect((await deployment.cordon(['ledger', 'verify', '--strict'])).status).toBe(1);
+    expect(filesWith(deployment.home, salt)).toEqual([]);
+  });
+
+  it('does not forget a session that is alive', async () => {
+    await using deployment = await Deployment.start();
+    const child = deployment.background(['run', '--quiet', '--', '/bin/sh', '-c', 'echo up; read line']);
+    await new Promise((resolve) => child.stdout?.once('data', resolve));
+    const [line = ''] = (await deployment.cordon(['ps', '--json'])).stdout.split('\n');
+    const { id } = JSON.parse(line) as { id: string };
+    const refused = await deployment.cordon(['ledger', 'shred', id]);
+    child.stdin?.end('\n');
+    await child.closed;
+    expect([refused.status, refused.stderr]).toEqual([expect.any(Number), expect.stringContaining('alive')]);
+    expect(refused.status).not.toBe(0);
+  });
+
   it('starts no new history in place of one that was taken away, and says so', async () => {
     await using deployment = await Deployment.start();
     await deployment.sh('curl -s -m 5 https://refused.example/a');
@@ -127,6 +168,24 @@ function partOf(json: string, name: string): Part {
   const part = ledgers[0].parts.find((one) => one.part === name);
   if (part === undefined) throw new Error(`the report has no part ${name}`);
   return part;
+}
+
+/** As the order of the session says, which only its key opens. */
+async function saltOf(home: string, session: string): Promise<string> {
+  const tenantKey = readFileSync(path.join(home, 'keys/bodies-local.key'));
+  const keys = new KeyFiles({ directory: path.join(home, 'keys/bodies/local'), tenant: 'local', tenantKey });
+  const directory = path.join(home, 'ledger/journal/local');
+  const archive = new JournalArchive(directory, keys);
+  for await (const { entry, position } of readJournal(directory, 'cp')) {
+    if (entry.type !== 'session.start' || entry.session !== session || entry.seal === null) continue;
+    const { policy } = JSON.parse(archive.body(position, entry).toString()) as { policy: { salt: string } };
+    return policy.salt;
+  }
+  throw new Error(`nobody ordered ${session}`);
+}
+
+function filesWith(folder: string, text: string): string[] {
+  return filesBelow(folder).filter((file) => readFileSync(file).includes(text));
 }
 
 function filesBelow(folder: string): string[] {

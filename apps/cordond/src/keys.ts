@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { PeopleFile } from '@cordon/control-plane';
-import { type CheckpointSigner, createCheckpointKey, openSigner } from '@cordon/ledger';
+import { type CheckpointSigner, createCheckpointKey, KeyStore, openSigner } from '@cordon/ledger';
 import { type Clock, isCordonError, type Random } from '@cordon/protocol';
 import { createSigningKey, openSigningKey, type PinnedKey } from '@cordon/protocol/dsse';
 import { createKeyFile, readKeyFile, writeFileAtomic } from '@cordon/store';
@@ -21,6 +21,18 @@ export async function openLedgerKey(keys: string, tenant: string, random: Random
   await writeFileAtomic(publicFile, `${verifierKey}\n`, 0o600);
   await createKeyFile(privateFile, privatePem);
   return openSigner(origin, privatePem);
+}
+
+/**
+ * The keys of what the ledger keeps beside its entries: one per session, each wrapped by the tenant's. They lie apart from
+ * what they seal, and must be backed up apart, or a shredded session would come back with the backup.
+ */
+export async function openBodyKeys(keys: string, tenant: string, random: Random): Promise<KeyStore> {
+  const file = path.join(keys, `bodies-${tenant}.key`);
+  const known = await readKeyBytes(file);
+  const tenantKey = known ?? random.bytes(32);
+  if (known === null) await createKeyFile(file, tenantKey);
+  return new KeyStore({ directory: path.join(keys, 'bodies', tenant), tenant, tenantKey }, random);
 }
 
 export interface KeyedAuthority {

@@ -11,6 +11,7 @@ export const usage = `usage: verify --home DIR [--key FILE] [options]
   --checkpoint FILE  a signed checkpoint that you kept; may be repeated
   --only PARTS       ${verifyParts.join(', ')}; with commas between; default: all that can run
   --part NAME        one of them; may be repeated
+  --keys DIR         keys of sealed bodies, as DIR/keys of a CORDON_HOME holds them; --home has its own
   --engine FILE      a policy engine that decisions may name, beside this installation's and the ledger's own
   --every            ask the policy engine about each decision, also where no policy can tell two apart
   --strict           what could not be looked at is a failure as well
@@ -26,6 +27,7 @@ export interface Arguments {
   readonly key: string | null;
   readonly checkpoints: readonly string[];
   readonly parts: readonly VerifyPart[] | null;
+  readonly keys: string | null;
   readonly engines: readonly string[];
   readonly every: boolean;
   readonly strict: boolean;
@@ -66,6 +68,7 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
       key,
       parts: parts?.filter(isPart) ?? null,
       checkpoints: values.checkpoint ?? [],
+      keys: values.keys ?? null,
       engines: values.engine ?? [],
       every: values.every ?? false,
       strict: values.strict ?? false,
@@ -86,6 +89,7 @@ function parse(words: readonly string[]) {
       checkpoint: { type: 'string', multiple: true },
       part: { type: 'string', multiple: true },
       only: { type: 'string', multiple: true },
+      keys: { type: 'string' },
       engine: { type: 'string', multiple: true },
       every: { type: 'boolean' },
       strict: { type: 'boolean' },

@@ -2,15 +2,18 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { mergeParts, type PartReport, verifyDecisions } from '@cordon/ledger';
+import { mergeParts, noKeys, type PartReport, verifyDecisions } from '@cordon/ledger';
 import { CordonError } from '@cordon/protocol';
 import { Engines } from './engines.ts';
+import { type KeysPlace, openKeys } from './keys.ts';
 import { createReplay } from './replay.ts';
 
 /** What a worker is told; plain data. */
 export interface DecisionsOrder {
   readonly journals: string;
   readonly engines: readonly string[];
+  /** Where the keys of bodies lie; null: none are given. */
+  readonly keys: KeysPlace | null;
   /** Ask Cedar about every single decision. */
   readonly every: boolean;
   readonly shard: { readonly index: number; readonly of: number };
@@ -21,7 +24,8 @@ const bytesPerWorker = 16 * 1024 * 1024;
 
 export function runShare(order: DecisionsOrder): PartReport {
   const { journals, engines, every, shard } = order;
-  return verifyDecisions({ journals, shard, replay: createReplay(new Engines(engines, every)) });
+  const keys = order.keys === null ? noKeys : openKeys(order.keys);
+  return verifyDecisions({ journals, shard, keys, replay: createReplay(new Engines(engines, every)) });
 }
 
 /** The part `decisions`, on as many threads as it is worth. */

@@ -44,13 +44,13 @@ async function main(words: readonly string[]): Promise<number> {
 }
 
 /** The parts that need bytes alone, then the one that needs the policy engine. */
-async function verifyTarget({ options, engines }: Target, every: boolean): Promise<VerifyReport> {
+async function verifyTarget({ options, engines, keys }: Target, every: boolean): Promise<VerifyReport> {
   const { journals, parts } = options;
   const rest = parts?.filter((part) => part !== 'decisions');
   const found =
     rest?.length === 0 ? [] : verifyLedger({ ...options, ...(rest === undefined ? {} : { parts: rest }) }).parts;
   const replays = journals !== null && (parts === undefined || parts.includes('decisions'));
-  return toReport(replays ? [...found, await runDecisions({ journals, engines, every })] : found);
+  return toReport(replays ? [...found, await runDecisions({ journals, engines, keys, every })] : found);
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -1,14 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { listTenants, type VerifyOptions } from '@cordon/ledger';
 import type { Arguments } from './arguments.ts';
 import { keptEngines } from './engines.ts';
+import { findKeys, type KeysPlace } from './keys.ts';
 
 export interface Target {
   readonly name: string;
   readonly options: VerifyOptions;
   /** Files of policy engines. */
   readonly engines: readonly string[];
+  /** Keys of sealed bodies; without them decisions cannot be judged again. */
+  readonly keys: KeysPlace | null;
 }
 
 /** What is to be verified, one target per tenant. Opens nothing but the key and the checkpoints that were named. */
@@ -18,7 +21,7 @@ export function targetsOf(given: Arguments): Target[] {
   if (given.home === null) {
     const verifierKey = given.key === null ? null : readFileSync(given.key, 'utf8');
     const options = { journals: given.journal, tree: given.tree, verifierKey, ...rest };
-    return [{ name: given.tree ?? given.journal ?? '', options, engines: given.engines }];
+    return [{ name: given.tree ?? given.journal ?? '', options, engines: given.engines, keys: keysOf(given) }];
   }
   const ledger = join(given.home, 'ledger');
   const engines = [...keptEngines(join(ledger, 'engines')), ...given.engines];
@@ -34,6 +37,7 @@ export function targetsOf(given: Arguments): Target[] {
   return [...tenants].sort().map((tenant) => ({
     name: tenant,
     engines,
+    keys: findKeys(given.keys ?? keys, tenant),
     options: {
       // Both, even when one is missing: half a ledger is not a whole one.
       journals: join(ledger, 'journal', tenant),
@@ -44,6 +48,11 @@ export function targetsOf(given: Arguments): Target[] {
       checkpoints: [...checkpoints, ...(heads.get(tenant) ?? [])],
     },
   }));
+}
+
+/** A journal's folder is called like its tenant. */
+function keysOf({ keys, journal }: Arguments): KeysPlace | null {
+  return keys === null || journal === null ? null : findKeys(keys, basename(journal));
 }
 
 /** Per tenant the newest head that cordond signed, kept outside of the ledger's own folder. */

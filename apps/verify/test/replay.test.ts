@@ -1,7 +1,16 @@
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type EntryDraft, mergeParts, type PartReport, verifyDecisions } from '@cordon/ledger';
+import {
+  type BodyKeys,
+  type EntryDraft,
+  KeyStore,
+  mergeParts,
+  openJournal,
+  type PartReport,
+  verifyDecisions,
+} from '@cordon/ledger';
 import type { RecordValue } from '@cordon/protocol';
 import { canonicalize } from '@cordon/protocol';
 import { type DigestKind, digestRecord } from '@cordon/protocol/digest';
@@ -80,7 +89,12 @@ describe('the replay of decisions', () => {
     const shares = [0, 1].map((index) => judge(home, { index, of: 2 }));
     expect(shares.every(({ counts }) => (counts['same'] ?? 0) > 100)).toBe(true);
     expect(mergeParts(shares)).toMatchObject({ ok: true, counts: { decisions: 600, same: 600 } });
-    const one = await runDecisions({ journals: join(home, 'ledger', 'journal', 'local'), engines: [], every: false });
+    const one = await runDecisions({
+      journals: join(home, 'ledger', 'journal', 'local'),
+      engines: [],
+      keys: null,
+      every: false,
+    });
     expect(one.counts).toEqual(mergeParts(shares).counts);
   });
 
@@ -164,11 +178,71 @@ describe('the replay of decisions', () => {
     expect(report.notes.join()).toContain(other);
   });
 
+  describe('of sealed bodies', () => {
+    const tenantKey = Buffer.alloc(32, 3);
+    const random = { bytes: (count: number) => randomBytes(count) };
+    const keysOf = (home: string) =>
+      new KeyStore({ directory: join(home, 'keys', 'bodies'), tenant: 'local', tenantKey }, random);
+
+    async function recordSealed(shredded: string | null): Promise<string> {
+      const home = mkdtempSync(join(tmpdir(), 'cordon-replay-'));
+      made.push(home);
+      const keys = keysOf(home);
+      const sealing = { keyFor: (session: string | null) => (session === null ? null : keys.of(session)), random };
+      await recordLedger({ home, decisions, sessions: 2, grants: 6, journal: { sealing } });
+      if (shredded === null) return home;
+      const directory = join(home, 'ledger', 'journal', 'local');
+      await using control = await openJournal({ directory, tenant: 'local', writer: 'cp', clock: { now: () => 0 } });
+      await control.append({ session: null, type: 'shred', data: { session: shredded, key: `k_${shredded}` } }, 'disk');
+      return home;
+    }
+    const judgeSealed = (home: string, keys?: BodyKeys): PartReport =>
+      verifyDecisions({
+        journals: join(home, 'ledger', 'journal', 'local'),
+        replay: createReplay(engines),
+        ...(keys === undefined ? {} : { keys }),
+      });
+    const [first] = ['ses_00000000000000000000000000'] as const;
+
+    it('needs the keys: without them nothing is good and nothing is wrong', async () => {
+      const home = await recordSealed(null);
+      expect(judgeSealed(home, keysOf(home))).toMatchObject({ ok: true, open: false, counts: { same: decisions } });
+      const without = judgeSealed(home);
+      expect(without).toMatchObject({ ok: true, open: true, counts: { notReplayable: decisions } });
+      expect(without.counts['same']).toBeUndefined();
+    });
+
+    it('counts what was shredded as not replayable, and says when a key went without a word', async () => {
+      const home = await recordSealed(first);
+      keysOf(home).destroy(first);
+      const report = judgeSealed(home, keysOf(home));
+      expect(report).toMatchObject({ ok: true, open: true, counts: { notReplayable: 20, same: 20, shredded: 1 } });
+      const silent = await recordSealed(null);
+      keysOf(silent).destroy(first);
+      expect(new Set(codes(judgeSealed(silent, keysOf(silent))))).toEqual(new Set(['key']));
+    });
+
+    it('says when a key that was said to be shredded still opens', async () => {
+      const home = await recordSealed(first);
+      expect(codes(judgeSealed(home, keysOf(home)))).toEqual(['shred']);
+    });
+
+    it('says when a body does not open with its key', async () => {
+      const home = await recordSealed(null);
+      const other = {
+        find: (id: string) => (id === `k_${first}` ? createSecretKey(Buffer.alloc(32, 9)) : keysOf(home).find(id)),
+      };
+      expect(codes(judgeSealed(home, other))).toContain('seal');
+    });
+  });
+
   it('takes no file for an engine that is none', async () => {
     const home = await record();
     const file = join(home, 'odd.wasm');
     writeFileSync(file, 'not wasm');
     const journals = join(home, 'ledger', 'journal', 'local');
-    expect((await runDecisions({ journals, engines: [file], every: false })).counts['same']).toBe(decisions);
+    expect((await runDecisions({ journals, engines: [file], keys: null, every: false })).counts['same']).toBe(
+      decisions,
+    );
   });
 });

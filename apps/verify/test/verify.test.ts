@@ -178,6 +178,7 @@ describe('parseArguments', () => {
         key: 'k',
         checkpoints: ['a', 'b'],
         parts: ['tree'],
+        keys: null,
         engines: [],
         every: false,
         strict: false,

@@ -71,9 +71,10 @@ export class ControlPlane {
 
   async #listen(): Promise<void> {
     const { sockets, log } = this.#options;
-    const { link, tenant, gateways, recovered, recorder } = this.#parts;
+    const { link, tenant, gateways, recovered, recorder, shredder } = this.#parts;
     await this.#uplink.listen(sockets.control);
     tenant.follow(() => gateways.pushTenant());
+    await shredder.resume();
     await link.ensure().catch((error: unknown) => log.fault('supervisor', error));
     const data = {
       role: 'control',
@@ -133,7 +134,7 @@ export class ControlPlane {
       ...secretRoutes(secrets, recorder),
       ...breakerRoutes(gateways, recorder),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),
-      ...ledgerRoutes({ tree, integrator, decisions, publicKey }),
+      ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder: this.#parts.shredder }),
     ];
     return [...routes, openApiRoute(routes, version)];
   }

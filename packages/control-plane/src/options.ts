@@ -1,4 +1,4 @@
-import type { Journal, LedgerTree } from '@cordon/ledger';
+import type { Journal, KeyStore, LedgerTree } from '@cordon/ledger';
 import type { Engine } from '@cordon/policy';
 import type { Clock, Random } from '@cordon/protocol';
 import type { SecretStore } from '@cordon/secrets';
@@ -29,6 +29,8 @@ export interface ControlPlaneOptions {
   readonly openJournal: () => Promise<Journal>;
   /** `ledger/journal/<tenant>` */
   readonly journals: string;
+  /** Keys of what is kept beside the entries; deleting a session's shreds it. */
+  readonly bodyKeys: KeyStore;
   readonly tree: LedgerTree;
   readonly publicKey: string;
   readonly secrets: SecretStore;

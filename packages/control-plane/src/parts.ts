@@ -4,6 +4,7 @@ import { Decisions } from './ledger/decisions.ts';
 import { Integrator } from './ledger/integrator.ts';
 import { Recorder } from './ledger/recorder.ts';
 import { Refusals } from './ledger/refusals.ts';
+import { Shredder } from './ledger/shredder.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { People } from './people/people.ts';
 import { TenantPolicies } from './policy/tenant.ts';
@@ -40,6 +41,7 @@ export interface Parts extends Records {
   readonly sessions: Sessions;
   readonly proposals: Proposals;
   readonly stops: Stops;
+  readonly shredder: Shredder;
 }
 
 export async function createParts(options: ControlPlaneOptions): Promise<Parts> {
@@ -63,12 +65,21 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     stopAtGateway: (session, stopped) => gateways.stopSession(session, stopped),
     setState: (session, state) => sessions.setState(session, state),
   });
-  return { ...records, gateways, link, sessions, stops, proposals: new Proposals(sessions, recorder, supervisor) };
+  const shredder = new Shredder({ keys: options.bodyKeys, recorder, store, clock, log });
+  return {
+    ...records,
+    shredder,
+    gateways,
+    link,
+    sessions,
+    stops,
+    proposals: new Proposals(sessions, recorder, supervisor),
+  };
 }
 
 async function openRecords(options: ControlPlaneOptions): Promise<Records> {
-  const { store, tree, journals, engine, files, clock, log } = options;
-  const decisions = new Decisions(store.decisions, new JournalArchive(journals), () => integrator.run());
+  const { store, tree, journals, bodyKeys, engine, files, clock, log } = options;
+  const decisions = new Decisions(store.decisions, new JournalArchive(journals, bodyKeys), () => integrator.run());
   const refusals = new Refusals(store.refusals, () => integrator.run());
   const integrator: Integrator = await Integrator.open({
     ...{ tree, journals, store, log },
@@ -105,6 +116,7 @@ function createGateways(options: ControlPlaneOptions, records: Records): Gateway
       tenantPolicy: () => tenant.current,
       sessions: () => registry.ids(),
       sessionPolicy: (session) => registry.policyOf(session),
+      bodyKey: (session) => options.bodyKeys.of(session),
       authority: () => options.authority.current(),
       lease: (params) => leaseSecret(params, { secrets, registry, stops: table, recorder, clock }),
       kick: () => integrator.kick(),

@@ -192,6 +192,7 @@ describe('the description', () => {
         'GET /v1/stops',
         'GET /v1/whoami',
         'POST /v1/breakers/reset',
+        'POST /v1/ledger/shred',
         'POST /v1/lifts',
         'POST /v1/people',
         'POST /v1/policy/check',

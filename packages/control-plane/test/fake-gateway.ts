@@ -13,6 +13,7 @@ import {
 export class FakeGateway implements AsyncDisposable {
   readonly tenants: TenantPolicy[] = [];
   readonly sessions = new Map<string, SessionPolicy>();
+  readonly keys = new Map<string, { readonly id: string; readonly key: string }>();
   readonly stops: Array<{ session: string; stopped: boolean }> = [];
   readonly closed: string[] = [];
   traffic: GatewayTraffic = { live: true, sessions: [] };
@@ -33,6 +34,10 @@ export class FakeGateway implements AsyncDisposable {
       session: (policy) => {
         this.sessions.set(policy.session, policy);
         return { digest: 'sha256:0' };
+      },
+      'session.key': ({ session, id, key }) => {
+        this.keys.set(session, { id, key });
+        return null;
       },
       'session.stop': (params) => {
         this.stops.push(params);

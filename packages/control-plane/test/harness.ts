@@ -14,7 +14,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createAuthority } from '@cordon/egress';
-import { createCheckpointKey, type JournalFiles, openJournal, openSigner, openTree } from '@cordon/ledger';
+import { createCheckpointKey, type JournalFiles, KeyStore, openJournal, openSigner, openTree } from '@cordon/ledger';
 import { compileEngine, createEngine, type Engine } from '@cordon/policy';
 import { createId, systemClock, systemRandom } from '@cordon/protocol';
 import { createSigningKey } from '@cordon/protocol/dsse';
@@ -129,6 +129,8 @@ export class Harness implements AsyncDisposable {
     const store = await openStore(path.join(this.home, 'cordon.db'));
     const signer = openSigner('local.test/ledger', privatePem);
     const tree = await openTree({ directory: path.join(this.home, 'tree/local'), journals, signer, clock });
+    const tenantKey = Buffer.alloc(32, 7);
+    const bodyKeys = new KeyStore({ directory: path.join(this.home, 'body-keys'), tenant: 'local', tenantKey }, random);
     const files = new Map<string, Uint8Array>();
     const file = (name: string) => ({
       read: async () => files.get(name) ?? null,
@@ -163,9 +165,11 @@ export class Harness implements AsyncDisposable {
           tenant: 'local',
           writer: 'cp',
           clock,
+          sealing: { keyFor: (session) => (session === null ? null : bodyKeys.of(session)), random },
           ...(this.journalFiles === null ? {} : { files: this.journalFiles }),
         }),
       journals,
+      bodyKeys,
       tree,
       publicKey: verifierKey,
       secrets,

@@ -1,5 +1,5 @@
 import { type Destinations, Interception, type Upstreams } from '@cordon/egress';
-import type { Journal } from '@cordon/ledger';
+import type { Journal, SessionKeyring } from '@cordon/ledger';
 import { createPermitMinter, type Engine } from '@cordon/policy';
 import {
   assertNever,
@@ -41,6 +41,8 @@ export interface GatewayOptions {
   readonly pid: number;
   /** Opened for this tenant and writer; the gateway appends, the composition root closes. */
   readonly journal: Journal;
+  /** What the journal seals bodies with; filled as the control plane says. */
+  readonly bodyKeys: SessionKeyring;
   readonly engine: Engine;
   readonly egress: { readonly destinations: Destinations; readonly upstreams: Upstreams };
   /** Opens the private channel to the control plane; called again whenever it is lost. */
@@ -264,6 +266,10 @@ export class Gateway implements AsyncDisposable {
           this.#policyChanged();
         }
       },
+      'session.key': ({ session, id, key }) => {
+        this.#options.bodyKeys.hold(session, id, Buffer.from(key, 'base64'));
+        return null;
+      },
       'session.stop': ({ session, stopped }) => {
         this.#setStopped(session, stopped);
         this.#policies.setStopped(session, stopped);
@@ -273,6 +279,7 @@ export class Gateway implements AsyncDisposable {
         await this.#closeSession(session);
         this.#policies.remove(session);
         this.#stopped.delete(session);
+        this.#options.bodyKeys.drop(session);
         return null;
       },
       beat: ({ sequence, leaseMs }) => {

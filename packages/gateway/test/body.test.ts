@@ -177,7 +177,7 @@ describe('bodies', () => {
     let text = '';
     for await (const { entry, position } of readJournal(join(rig.home, 'journal'), 'gw')) {
       if (entry.wseq === decision?.wseq && entry.seal !== null)
-        text = Buffer.from(kept.body(position, entry.seal)).toString();
+        text = Buffer.from(kept.body(position, entry)).toString();
     }
     expect(JSON.parse(text)).toMatchObject({ intent: { payload: { kind } }, decision: { outcome: 'allow' } });
   });

@@ -12,7 +12,7 @@ import {
   parseOverrides,
   Upstreams,
 } from '@cordon/egress';
-import { type Journal, openJournal, readJournal } from '@cordon/ledger';
+import { type Journal, openJournal, readJournal, SessionKeyring } from '@cordon/ledger';
 import {
   compileEngine,
   compileGrants,
@@ -97,6 +97,7 @@ export class Rig implements AsyncDisposable {
   readonly leases: Array<GatewayUplink['lease']['params']> = [];
   readonly ports = { proxy: 0, http: 0, tls: 0 };
   journal!: Journal;
+  readonly bodyKeys = new SessionKeyring();
   gateway!: Gateway;
   control: Channel<GatewayMethods, GatewayUplink> | null = null;
   ca!: { certificate: string; key: string };
@@ -138,6 +139,7 @@ export class Rig implements AsyncDisposable {
       boot: 'bot_test',
       pid: process.pid,
       journal: rig.journal,
+      bodyKeys: rig.bodyKeys,
       engine: makeEngine(options.memoEntries),
       egress: { destinations, upstreams: rig.#upstreams },
       connectControl: () => rig.#connect(),

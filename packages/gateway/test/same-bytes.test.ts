@@ -38,7 +38,7 @@ async function decisionsFrom(from: number): Promise<Recorded[]> {
   const found: Recorded[] = [];
   for await (const { entry, position } of readJournal(directory, 'gw', { fromWseq: from })) {
     if (entry.type !== 'decision' || entry.seal === null) continue;
-    found.push(JSON.parse(Buffer.from(archive.body(position, entry.seal)).toString()) as Recorded);
+    found.push(JSON.parse(Buffer.from(archive.body(position, entry)).toString()) as Recorded);
   }
   return found;
 }

@@ -1,11 +1,14 @@
 import { hash } from 'node:crypto';
 import { limits } from './limits.ts';
+import { nonceBytes, tagBytes } from './seal/seal.ts';
 
 /**
  * One frame of a body file: u32 length, 32 bytes SHA-256, the bytes. The digest is the check.
  * A body stands before the entry whose seal names it, in the segment of that entry.
  */
 export const bodyHeaderBytes = 36;
+/** Of a body as it is stored, sealed or not. */
+export const storedBytesMax: number = limits.bodyBytesMax + nonceBytes + tagBytes;
 
 export type BodyReading =
   | { readonly kind: 'body'; readonly digest: string; readonly bytes: Buffer; readonly next: number }
@@ -27,7 +30,7 @@ export function hashBody(bytes: Uint8Array): Buffer {
 export function readBody(bytes: Buffer, offset: number): BodyReading {
   if (bytes.length - offset < bodyHeaderBytes) return { kind: 'incomplete' };
   const length = bytes.readUInt32BE(offset);
-  if (length > limits.bodyBytesMax) return { kind: 'bad', why: `a body of ${length} bytes` };
+  if (length > storedBytesMax) return { kind: 'bad', why: `a body of ${length} bytes` };
   const start = offset + bodyHeaderBytes;
   if (start + length > bytes.length) return { kind: 'incomplete' };
   const body = bytes.subarray(start, start + length);

@@ -10,6 +10,10 @@ export { type JournalRecord, JournalTail, type Position, type TailOptions, type 
 export { openJournal } from './journal/writer.ts';
 export { limits as ledgerLimits } from './limits.ts';
 export { type Lock, openLock } from './lock.ts';
+export { KeyFiles, type KeyFilesOptions, KeyStore } from './seal/key-files.ts';
+export { SessionKeyring } from './seal/keyring.ts';
+export { type BodyKeys, noKeys } from './seal/open.ts';
+export type { BodyKey, Sealing } from './seal/seal.ts';
 export { openTree, type TreeOptions } from './tree/integrator.ts';
 export { type CheckpointSigner, createCheckpointKey, openSigner } from './tree/note.ts';
 export { type ProofVerdict, verifyProof } from './tree/proof.ts';

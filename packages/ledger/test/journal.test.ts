@@ -82,13 +82,13 @@ describe('journal', () => {
     const archive = new JournalArchive(journalsOf(root));
     for (const { entry, position, leaf } of await readAll(root)) {
       if (entry.seal === null) throw new Error('no seal');
-      expect(archive.body(position, entry.seal).toString()).toBe(entry.seal.bytes === 0 ? '' : 'hello');
+      expect(archive.body(position, entry).toString()).toBe(entry.seal.bytes === 0 ? '' : 'hello');
       expect(archive.entry(position)).toMatchObject({ entry, leaf });
     }
     const [record] = await readAll(root);
     const seal = { digest: `sha256:${'1'.repeat(64)}`, bytes: 5, key: 'none' };
     if (record === undefined) throw new Error('no record');
-    expect(() => archive.body(record.position, seal)).toThrow(/no body/);
+    expect(() => archive.body(record.position, { ...record.entry, seal })).toThrow(/no body/);
     expect(() => archive.entry({ ...record.position, offset: 1 })).toThrow(/no entry/);
     expect(() => archive.entry({ ...record.position, writer: '../gw' })).toThrow(/plain name/);
     expect(() => archive.entry({ ...record.position, segment: 7 })).toThrow(/no segment/);

@@ -354,6 +354,8 @@ export interface SessionTraffic {
 export type GatewayMethods = {
   tenant: { params: TenantPolicy; result: { digest: string } };
   session: { params: SessionPolicy; result: { digest: string } };
+  /** What seals a session's bodies in the journal, base64; sent before its policy, held in memory only. */
+  'session.key': { params: { session: string; id: string; key: string }; result: null };
   'session.stop': { params: { session: string; stopped: boolean }; result: null };
   'session.close': { params: { session: string }; result: null };
   /** Renews the gateway's right to decide; silent for longer than the lease means deny until it is back. */

@@ -158,6 +158,11 @@ export class Cordon {
     return this.#client.call('GET', '/v1/ledger/proof', api.ledgerProof, { query: of });
   }
 
+  /** Destroys the key of an ended session: what was kept of it is unreadable for ever. */
+  shred(session: string): Promise<api.ShredAnswer> {
+    return this.#client.call('POST', '/v1/ledger/shred', api.shredAnswer, { body: { session } });
+  }
+
   ledger(from: number, limit: number): Promise<z.infer<typeof api.ledgerPage>> {
     return this.#client.call('GET', '/v1/ledger/entries', api.ledgerPage, { query: { from, limit } });
   }

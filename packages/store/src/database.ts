@@ -92,6 +92,11 @@ export class Database {
     }
   }
 
+  /** The log may still hold pages as they were: everything goes into the database, and the log is cut to nothing. */
+  scrub(): void {
+    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  }
+
   async close(): Promise<void> {
     await this.#log.close();
     if (this.#database.isOpen) this.#database.close();
@@ -102,7 +107,8 @@ export class Database {
     // and WAL needs no shared memory file.
     this.#database.exec(
       'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;' +
-        ' PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; BEGIN EXCLUSIVE; COMMIT',
+        // Freed space is overwritten with zeros: shredding relies on it.
+        ' PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; BEGIN EXCLUSIVE; COMMIT',
     );
     const version = this.#pragma('user_version');
     const id = this.#pragma('application_id');

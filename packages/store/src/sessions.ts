@@ -33,7 +33,7 @@ export interface StoredSession extends SessionRecord {
 }
 
 export type SessionChange = Partial<
-  Pick<SessionRecord, 'state' | 'endedAt' | 'sandbox' | 'exit' | 'grants' | 'detail'>
+  Pick<SessionRecord, 'state' | 'endedAt' | 'sandbox' | 'exit' | 'grants' | 'detail' | 'command'>
 >;
 
 export interface SessionQuery extends PageRequest {
@@ -82,9 +82,11 @@ export class SqliteSessionStore implements SessionStore {
       }
       const after = { ...before, ...change };
       this.#database.run(
-        `UPDATE sessions SET version = version + 1, state = ?, ended_at = ?, sandbox = ?, exit = ?, grants = ?, detail = ?
+        `UPDATE sessions SET version = version + 1, state = ?, command = ?, ended_at = ?, sandbox = ?, exit = ?,
+         grants = ?, detail = ?
          WHERE id = ?`,
         after.state,
+        JSON.stringify(after.command),
         ...changing(after),
         id,
       );

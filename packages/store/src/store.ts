@@ -19,6 +19,8 @@ export interface Store extends AsyncDisposable {
   readonly policies: PolicyStore;
   readonly settings: SettingStore;
   readonly idempotency: IdempotencyStore;
+  /** What was overwritten or removed is no longer in the files either, as far as the file system lets go of it. */
+  scrub(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,6 +33,7 @@ export async function openStore(path: string): Promise<Store> {
   const database = new Database(path);
   const close = (): Promise<void> => database.close();
   return {
+    scrub: async () => database.scrub(),
     sessions: new SqliteSessionStore(database),
     stops: new SqliteStopStore(database),
     decisions: new SqliteDecisionIndex(database),

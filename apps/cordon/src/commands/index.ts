@@ -48,6 +48,7 @@ export const commands: readonly Command[] = [
   ledger.verify,
   ledger.show,
   ledger.prove,
+  ledger.shred,
   doctor,
   up,
   down,

@@ -4,16 +4,20 @@ import { verifyProgram } from '../daemon.ts';
 import { exitStatus, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
 import { parseCount } from '../quantity.ts';
+import { findSession } from '../reference.ts';
 import { visible } from '../text.ts';
 
 export const verify: Command = {
   name: 'ledger verify',
   group: 'Ledger',
-  usage: 'cordon ledger verify [--key FILE]',
+  usage: 'cordon ledger verify [--key FILE] [--only PARTS]',
   summary: 'check the whole record offline: nothing changed, nothing dropped, nothing done undecided',
   words: [0, 0],
   options: {
     key: { value: 'FILE', about: 'public key that you trust; default: the one of this state folder' },
+    only: { value: 'PARTS', about: 'entries, complete, tree, kill, decisions; with commas between' },
+    every: { about: 'ask the policy engine about each decision, also where no policy can tell two apart' },
+    strict: { about: 'exit status 1 also when something could not be looked at' },
     json: { about: 'the report as JSON' },
   },
   details: [
@@ -28,7 +32,8 @@ export const verify: Command = {
         '--home',
         at.home,
         ...(key === undefined ? [] : ['--key', key]),
-        ...(args.flag('json') ? ['--json'] : []),
+        ...(args.text('only') === undefined ? [] : ['--only', args.text('only') ?? '']),
+        ...(['every', 'strict', 'json'] as const).flatMap((name) => (args.flag(name) ? [`--${name}`] : [])),
       ],
       { stdio: ['ignore', 'inherit', 'inherit'], env: {} },
     );
@@ -68,6 +73,28 @@ export const show: Command = {
       if (page.next === null || page.entries.length === 0) break;
       from = page.next;
     }
+    return exitStatus.ok;
+  },
+};
+
+export const shred: Command = {
+  name: 'ledger shred',
+  group: 'Ledger',
+  usage: 'cordon ledger shred SESSION',
+  summary: 'make what was kept of an ended session unreadable for ever; the record itself stays whole',
+  words: [1, 1],
+  options: { json: { about: 'as JSON' } },
+  details: [
+    'Destroys the key of the session: requests, arguments, facts and the salt of their hashes. What stays readable is what',
+    'entries say in clear. Backups of keys must be shredded where they lie; backups of the ledger need not be.',
+  ],
+  run: async ({ at, cordon }, args) => {
+    const client = await cordon();
+    const { session } = await findSession(client, args.words[0] ?? '');
+    const done = await client.shred(session.id);
+    at.stdout.write(
+      args.flag('json') ? jsonLine(done) : `shredded ${done.session}: nobody reads what was kept of it any more\n`,
+    );
     return exitStatus.ok;
   },
 };

@@ -8,7 +8,7 @@ import { ensureDirectory, openStore, removeFile, type Store, writeFileAtomic } f
 import type { Configuration, CordondErrorCode } from '../configuration.ts';
 import { keepEngine, loadEngine } from '../engine.ts';
 import { hostFiles } from '../host-files.ts';
-import { AuthorityKeeper, openLedgerKey, openOperatorKey, peopleFile, readKeyBytes } from '../keys.ts';
+import { AuthorityKeeper, openBodyKeys, openLedgerKey, openOperatorKey, peopleFile, readKeyBytes } from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import { writeLog } from '../log-line.ts';
 import { onStop } from '../signals.ts';
@@ -42,6 +42,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
     // Beside the key: whoever can write below ledger/ alone cannot make us sign another history in place of this one.
     headFile: path.join(layout.keys, `ledger-${tenant}.head`),
   });
+  const bodyKeys = await openBodyKeys(layout.keys, tenant, random);
   const authority = await AuthorityKeeper.open(layout.keys, tenant, clock, random);
   using secrets = await openSecrets(layout, tenant);
   const operator = { name: configuration.person, key: await openOperatorKey(layout.people, configuration.person) };
@@ -63,8 +64,12 @@ export async function runControl(configuration: Configuration): Promise<void> {
     store,
     // The tree was opened first: a journal that ends before what the tree holds of it has lost entries.
     openJournal: () =>
-      openJournal({ directory: layout.journals, tenant, writer, clock, atLeast: tree.integratedWseq(writer) }),
+      openJournal({
+        ...{ directory: layout.journals, tenant, writer, clock, atLeast: tree.integratedWseq(writer) },
+        sealing: { keyFor: (session) => (session === null ? null : bodyKeys.of(session)), random },
+      }),
     journals: layout.journals,
+    bodyKeys,
     tree,
     publicKey: signer.verifierKey,
     secrets,

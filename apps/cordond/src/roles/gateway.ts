@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { createResolver, Destinations, localHostView, parseOverrides, Upstreams } from '@cordon/egress';
 import { Gateway } from '@cordon/gateway';
-import { type Journal, journalThatIsDown, type LedgerErrorCode, openJournal } from '@cordon/ledger';
+import { type Journal, journalThatIsDown, type LedgerErrorCode, openJournal, SessionKeyring } from '@cordon/ledger';
 import {
   type CordonError,
   createId,
@@ -33,7 +33,8 @@ export async function runGateway(configuration: Configuration): Promise<void> {
     configuration.testingDestinations === null ? null : readTestingDestinations(configuration.testingDestinations);
   // Before anything is awaited: a message that came meanwhile would be lost.
   const messages = inbox();
-  await using journal = await openOrDown(layout.journals, tenant);
+  const bodyKeys = new SessionKeyring();
+  await using journal = await openOrDown(layout.journals, tenant, bodyKeys);
   // A journal that failed stays down until it is opened anew, which the next process does: connections wait for it.
   journal.onFailure((error) => {
     logLine(timestamp(clock), { level: 'error', code: error.code, message: error.message });
@@ -54,6 +55,7 @@ export async function runGateway(configuration: Configuration): Promise<void> {
     boot: createId('boot', clock, systemRandom),
     pid: configuration.pid,
     journal,
+    bodyKeys,
     engine: loadEngine(),
     egress: {
       destinations: new Destinations({
@@ -79,9 +81,9 @@ export async function runGateway(configuration: Configuration): Promise<void> {
 }
 
 /** A disk that takes nothing is no reason to leave agents waiting: they are told no, with the reason. */
-async function openOrDown(directory: string, tenant: string): Promise<Journal> {
+async function openOrDown(directory: string, tenant: string, keys: SessionKeyring): Promise<Journal> {
   try {
-    return await openOwnJournal(directory, tenant);
+    return await openOwnJournal(directory, tenant, keys);
   } catch (error: unknown) {
     if (!isDown(error)) throw error;
     return journalThatIsDown({ writer, tenant }, error);
@@ -111,11 +113,12 @@ function isDown(error: unknown): error is CordonError<LedgerErrorCode> {
 }
 
 /** The gateway before us may still be dying: its journal is ours as soon as the kernel says that it is gone. */
-async function openOwnJournal(directory: string, tenant: string): Promise<Journal> {
+async function openOwnJournal(directory: string, tenant: string, keys: SessionKeyring): Promise<Journal> {
+  const sealing = { keyFor: keys.keyFor, random: systemRandom };
   const deadline = performance.now() + journalWaitMs;
   for (;;) {
     try {
-      return await openJournal({ directory, tenant, writer, clock: systemClock });
+      return await openJournal({ directory, tenant, writer, clock: systemClock, sealing });
     } catch (error: unknown) {
       if (!isCordonError(error) || error.code !== 'ledger-locked' || performance.now() > deadline) throw error;
     }

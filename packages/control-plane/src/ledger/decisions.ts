@@ -134,7 +134,7 @@ export class Decisions {
     try {
       const at = { writer: row.writer, segment: row.segment, offset: row.offset };
       const { entry } = this.#archive.entry(at);
-      return parseBody(entry.seal === null ? null : this.#archive.body(at, entry.seal));
+      return parseBody(entry.seal === null ? null : this.#archive.body(at, entry));
     } catch {
       // The verifier is who says that a body is missing; a list of decisions still shows the rest.
       return parseBody(null);

@@ -272,7 +272,8 @@ export class Sessions {
           by,
           profile: plan.profile,
           chain: policy.chain,
-          command: order.command.slice(0, 8).map((word) => word.slice(0, 256)),
+          // What a person told the agent to do stands in the sealed order alone.
+          program: (order.command[0] ?? '').slice(0, 256),
           workspace: order.workspace.path,
           mode: order.workspace.mode,
           generation,

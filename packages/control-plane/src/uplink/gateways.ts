@@ -1,3 +1,4 @@
+import type { BodyKey } from '@cordon/ledger';
 import {
   Channel,
   type ChannelStream,
@@ -31,6 +32,8 @@ export interface GatewaySource {
    * older policy that still says "not stopped".
    */
   sessionPolicy(session: string): SessionPolicy | null;
+  /** By which a gateway seals what it keeps of the session. */
+  bodyKey(session: string): BodyKey;
   authority(): { readonly certificate: string; readonly key: string };
   lease(params: GatewayUplink['lease']['params']): Promise<GatewayUplink['lease']['result']>;
   /** The journal grew. */
@@ -110,7 +113,7 @@ export class Gateways implements Disposable {
 
   async pushSession(session: string): Promise<void> {
     const policy = this.#source.sessionPolicy(session);
-    if (policy !== null) await this.#all((channel) => channel.call('session', policy, limits.gatewayPushTimeoutMs));
+    if (policy !== null) await this.#all((channel) => this.#sendSession(channel, policy));
   }
 
   async stopSession(session: string, stopped: boolean): Promise<void> {
@@ -186,11 +189,21 @@ export class Gateways implements Disposable {
   /** A session whose policy the gateway does not take is denied there; the others are none the worse for it. */
   async #bringSession(gateway: Connected, policy: SessionPolicy): Promise<void> {
     try {
-      await gateway.channel.call('session', policy, limits.gatewayPushTimeoutMs);
+      await this.#sendSession(gateway.channel, policy);
     } catch (error: unknown) {
       if (gateway.channel.closed) throw error;
       this.#log.fault(`gateway: policy of ${policy.session}`, error);
     }
+  }
+
+  /** The channel keeps order, so no gateway ever decides for a session whose bodies it could not seal. */
+  async #sendSession(channel: Connected['channel'], policy: SessionPolicy): Promise<void> {
+    const { id, key } = this.#source.bodyKey(policy.session);
+    const given = { session: policy.session, id, key: key.export().toString('base64') };
+    await Promise.all([
+      channel.call('session.key', given, limits.gatewayPushTimeoutMs),
+      channel.call('session', policy, limits.gatewayPushTimeoutMs),
+    ]);
   }
 
   #beat(): void {

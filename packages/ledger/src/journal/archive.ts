@@ -1,12 +1,13 @@
 import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Entry, Seal } from '@cordon/protocol';
-import { bodyHeaderBytes, readBody } from '../body.ts';
+import { bodyHeaderBytes, readBody, storedBytesMax } from '../body.ts';
 import { parseEntry } from '../entry.ts';
 import { ledgerError } from '../error.ts';
 import { frameHeaderBytes, readFrame } from '../frame.ts';
 import { hashLeaf, toLeafText } from '../leaf.ts';
 import { limits } from '../limits.ts';
+import { type BodyKeys, noKeys, openBody } from '../seal/open.ts';
 import { checkName, type Segment, segmentAt } from './segment.ts';
 import { type JournalRecord, JournalTail, type Position, type TailOptions } from './tail.ts';
 
@@ -15,8 +16,12 @@ export class JournalArchive {
   readonly #directory: string;
   readonly #bodies = new Map<string, BodyIndex>();
 
-  constructor(directory: string) {
+  readonly #keys: BodyKeys;
+
+  /** Bodies that are sealed are opened with `keys`. */
+  constructor(directory: string, keys: BodyKeys = noKeys) {
     this.#directory = directory;
+    this.#keys = keys;
   }
 
   /** @throws CordonError `ledger-missing` `ledger-damaged` */
@@ -31,11 +36,19 @@ export class JournalArchive {
   }
 
   /**
-   * What an entry's seal names, checked against its digest.
+   * What an entry's seal names, checked against its digest and opened.
    *
-   * @throws CordonError `ledger-missing` `ledger-damaged`
+   * @throws CordonError `ledger-missing` (also for a body whose key is gone) `ledger-damaged`
    */
-  body(at: Position, seal: Seal): Buffer {
+  body(at: Position, entry: Entry): Buffer {
+    const { seal } = entry;
+    if (seal === null) throw ledgerError('ledger-missing', 'the entry has no body');
+    const opened = openBody(entry, { kind: 'stored', bytes: this.#stored(at, seal) }, this.#keys);
+    if (opened.kind === 'open') return opened.bytes;
+    throw ledgerError(opened.kind === 'gone' ? 'ledger-missing' : 'ledger-damaged', opened.why);
+  }
+
+  #stored(at: Position, seal: Seal): Buffer {
     const segment = this.#segment(at);
     const key = `${at.writer}/${at.segment}`;
     const index = this.#bodies.get(key) ?? new BodyIndex(segment.bodies);
@@ -46,10 +59,7 @@ export class JournalArchive {
     if (this.#bodies.size > limits.bodyIndexesMax && oldest !== undefined) this.#bodies.delete(oldest);
     const offset = index.find(seal.digest);
     if (offset === null) throw ledgerError('ledger-missing', `no body ${seal.digest} in ${segment.bodies}`);
-    const body = readBody(
-      readAt(segment.bodies, offset, bodyHeaderBytes + Math.min(seal.bytes, limits.bodyBytesMax)),
-      0,
-    );
+    const body = readBody(readAt(segment.bodies, offset, bodyHeaderBytes + Math.min(seal.bytes, storedBytesMax)), 0);
     if (body.kind !== 'body' || body.digest !== seal.digest) {
       throw ledgerError('ledger-damaged', `the body ${seal.digest} in ${segment.bodies} is not what was sealed`);
     }
@@ -80,13 +90,13 @@ class BodyIndex {
   }
 
   #readOn(): void {
-    const chunkBytes = limits.bodyBytesMax + bodyHeaderBytes;
+    const chunkBytes = storedBytesMax + bodyHeaderBytes;
     for (;;) {
       const bytes = readAt(this.#path, this.#end, chunkBytes);
       let at = 0;
       while (bytes.length - at >= bodyHeaderBytes) {
         const length = bytes.readUInt32BE(at);
-        if (length > limits.bodyBytesMax || at + bodyHeaderBytes + length > bytes.length) break;
+        if (length > storedBytesMax || at + bodyHeaderBytes + length > bytes.length) break;
         const digest = bytes.subarray(at + 4, at + bodyHeaderBytes).toString('hex');
         this.#offsets.set(`sha256:${digest}`, this.#end + at);
         at += bodyHeaderBytes + length;

@@ -4,6 +4,7 @@ import { entryText, isEntry } from '../entry.ts';
 import { ledgerError } from '../error.ts';
 import { leafTextOf, toLeafText } from '../leaf.ts';
 import { limits } from '../limits.ts';
+import { type Sealing, sealBody } from '../seal/seal.ts';
 import type { EntryDraft } from './journal.ts';
 import type { JournalState } from './state.ts';
 
@@ -26,6 +27,7 @@ export interface DraftContext {
   readonly tenant: string;
   readonly at: string;
   readonly state: JournalState;
+  readonly sealing: Sealing | null;
 }
 
 /**
@@ -38,7 +40,7 @@ export function prepareDrafts(drafts: readonly EntryDraft[], context: DraftConte
   const seqs = new Map<string, number>();
   let { wseq, leaf } = context.state;
   return drafts.map((draft) => {
-    const body = draft.body === undefined ? null : prepareBody(draft.body);
+    const body = draft.body === undefined ? null : prepareBody(draft.body, draft.session, context);
     wseq += 1;
     const entry: Entry = {
       at: context.at,
@@ -77,9 +79,16 @@ function nextSeq(draft: EntryDraft, seqs: Map<string, number>, state: JournalSta
   return next;
 }
 
-function prepareBody(body: Uint8Array | string): PreparedBody {
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  if (bytes.length > limits.bodyBytesMax) throw ledgerError('ledger-too-large', `a body of ${bytes.length} bytes`);
+/** @throws CordonError `ledger-too-large`, and `ledger-key` when there is no key to seal with */
+function prepareBody(
+  body: Uint8Array | string,
+  session: string | null,
+  { tenant, sealing }: DraftContext,
+): PreparedBody {
+  const clear = typeof body === 'string' ? Buffer.from(body) : body;
+  if (clear.length > limits.bodyBytesMax) throw ledgerError('ledger-too-large', `a body of ${clear.length} bytes`);
+  const key = sealing?.keyFor(session) ?? null;
+  const bytes = sealing === null || key === null ? clear : sealBody(clear, key, { tenant, session }, sealing.random);
   const hash = hashBody(bytes);
-  return { seal: { bytes: bytes.length, digest: toLeafText(hash), key: 'none' }, hash, bytes };
+  return { seal: { bytes: bytes.length, digest: toLeafText(hash), key: key?.id ?? 'none' }, hash, bytes };
 }

@@ -8,6 +8,7 @@ import type {
   RecordValue,
 } from '@cordon/protocol';
 import type { LedgerErrorCode } from '../error.ts';
+import type { Sealing } from '../seal/seal.ts';
 import type { JournalFiles } from './files.ts';
 import type { RecoveryReport } from './recovery.ts';
 import type { SessionPast } from './state.ts';
@@ -33,6 +34,8 @@ export interface JournalOptions {
   readonly atLeast?: number;
   readonly segmentBytes?: number;
   readonly files?: JournalFiles;
+  /** Seals the bodies; left out, they stay in clear. */
+  readonly sealing?: Sealing;
 }
 
 export interface Head {

@@ -182,19 +182,22 @@ class JournalWriter implements Journal {
   #enqueue(drafts: readonly EntryDraft[], tier: DurabilityTier): Recorded[] {
     const { writer, tenant } = this;
     const at = timestamp(this.#options.clock);
-    return prepareDrafts(drafts, { writer, tenant, at, state: this.#state }).map(({ entry, text, leaf, body }) => {
-      if (body !== null && this.#output.needsBody(body.seal.digest)) {
-        this.#bodies.push(encodeBodyHeader(body.hash, body.bytes.length), body.bytes);
-        this.#pendingBytes += body.bytes.length;
-      }
-      const frame = encodeFrame(text, this.#synced);
-      this.#frames.push(frame);
-      this.#pendingBytes += frame.length;
-      this.#state.apply(entry, leaf);
-      const decision = entry.type === 'decision' ? textOf(entry, 'decision') : null;
-      // The one place that makes a Recorded; it leaves this file only when the write, or the sync, has returned.
-      return { writer, wseq: entry.wseq, tier, leaf, decision } as Recorded;
-    });
+    const sealing = this.#options.sealing ?? null;
+    return prepareDrafts(drafts, { writer, tenant, at, state: this.#state, sealing }).map(
+      ({ entry, text, leaf, body }) => {
+        if (body !== null && this.#output.needsBody(body.seal.digest)) {
+          this.#bodies.push(encodeBodyHeader(body.hash, body.bytes.length), body.bytes);
+          this.#pendingBytes += body.bytes.length;
+        }
+        const frame = encodeFrame(text, this.#synced);
+        this.#frames.push(frame);
+        this.#pendingBytes += frame.length;
+        this.#state.apply(entry, leaf);
+        const decision = entry.type === 'decision' ? textOf(entry, 'decision') : null;
+        // The one place that makes a Recorded; it leaves this file only when the write, or the sync, has returned.
+        return { writer, wseq: entry.wseq, tier, leaf, decision } as Recorded;
+      },
+    );
   }
 
   /** One write for everything that was appended in this turn of the event loop. */

@@ -4,8 +4,8 @@ import { contextOf, nonceBytes, tagBytes } from './seal.ts';
 
 /** Opens what was sealed, as far as keys are there. */
 export interface BodyKeys {
-  /** `shredded`: it was deleted on purpose, as an entry says. `unknown`: nobody gave it. */
-  find(key: string): KeyObject | 'shredded' | 'unknown';
+  /** `missing`: these are all keys there are, and it is not among them. `unknown`: nobody gave any. */
+  find(key: string): KeyObject | 'missing' | 'unknown';
 }
 
 /** For who has no keys: bodies in clear can be read, others cannot. */
@@ -14,7 +14,7 @@ export const noKeys: BodyKeys = { find: () => 'unknown' };
 export type OpenedBody =
   | { readonly kind: 'open'; readonly bytes: Buffer }
   /** Nobody can read it any more, or not here. */
-  | { readonly kind: 'gone'; readonly why: string }
+  | { readonly kind: 'gone'; readonly why: string; readonly missing?: string }
   /** It is there, and is not what was sealed with this key for this entry. */
   | { readonly kind: 'wrong'; readonly why: string };
 
@@ -29,8 +29,8 @@ export function openBody(
   if (seal === null) return { kind: 'gone', why: 'it has no body' };
   if (seal.key === 'none') return { kind: 'open', bytes: stored.bytes };
   const key = keys.find(seal.key);
-  if (key === 'shredded') return { kind: 'gone', why: 'its key was shredded' };
-  if (key === 'unknown') return { kind: 'gone', why: 'its key is not here' };
+  if (key === 'missing') return { kind: 'gone', why: 'its key is gone', missing: seal.key };
+  if (key === 'unknown') return { kind: 'gone', why: 'the keys of bodies were not given' };
   const bytes = decipher(stored.bytes, key, contextOf(entry, seal.key));
   return bytes === null ? { kind: 'wrong', why: `the body does not open with ${seal.key}` } : { kind: 'open', bytes };
 }

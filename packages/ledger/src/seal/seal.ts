@@ -15,6 +15,11 @@ export interface BodyKey {
 /** Gives the journal the key for a session's bodies; null: they stay in clear. */
 export type KeyFor = (session: string | null) => BodyKey | null;
 
+export interface Sealing {
+  readonly keyFor: KeyFor;
+  readonly random: Pick<Random, 'bytes'>;
+}
+
 /** Bound to whose it is and to its key: a body that is put beside another session's entry does not open. */
 export function contextOf({ tenant, session }: Pick<Entry, 'tenant' | 'session'>, key: string): Buffer {
   return Buffer.from(`cordon/body/1\n${tenant}\n${session ?? ''}\n${key}`);

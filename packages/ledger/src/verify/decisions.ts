@@ -31,6 +31,7 @@ export function verifyDecisions(options: DecisionsOptions): PartReport {
       policies.add(frame, openBody(frame.entry, frame.stored(), keys));
     }
   }
+  checkShredded(policies, keys, shard.index === 0 ? findings : new Findings('decisions'));
   const own = (bytes: Buffer, number: number): boolean =>
     Math.floor(number / shardEntries) % shard.of === shard.index && bytes.includes('"type":"decision"');
   for (const writer of listWriters(journals)) {
@@ -55,6 +56,10 @@ function verifyDecision(
     findings.fail(frame.failure('seal', opened.why));
     return;
   }
+  if (opened.kind === 'gone' && opened.missing !== undefined && !policies.shredded.has(opened.missing)) {
+    findings.fail(frame.failure('key', `${opened.missing} is gone, and no entry says that it was shredded`));
+    return;
+  }
   const gone = opened.kind === 'gone' ? opened.why : goneWith(entry, policies);
   if (gone !== null) {
     notReplayable(findings, gone);
@@ -68,6 +73,15 @@ function verifyDecision(
   if (replayed.kind === 'same') findings.count('same');
   else if (replayed.kind === 'differs') findings.fail(frame.failure(replayed.code, replayed.detail));
   else notReplayable(findings, replayed.why);
+}
+
+/** What is said to be shredded must not open. */
+function checkShredded(policies: PolicyRecords, keys: BodyKeys, findings: Findings): void {
+  for (const [key, frame] of policies.shredded) {
+    findings.count('shredded');
+    if (typeof keys.find(key) !== 'string')
+      findings.fail(frame.failure('shred', `${key} is said to be gone, and opens`));
+  }
 }
 
 function goneWith({ session, data }: Entry, policies: PolicyRecords): string | null {

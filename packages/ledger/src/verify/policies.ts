@@ -13,6 +13,8 @@ export class PolicyRecords implements RecordedPolicies {
   readonly #findings: Findings;
   readonly #tenant = new Map<number, Kept>();
   readonly #sessions = new Map<string, Kept>();
+  /** Keys that an entry says are gone. */
+  readonly shredded = new Map<string, Frame>();
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -20,11 +22,13 @@ export class PolicyRecords implements RecordedPolicies {
 
   /** A cheap look, so that most entries are never parsed: canonical JSON writes each type in one way only. */
   static concerns(bytes: Buffer): boolean {
-    return bytes.includes('"type":"policy"') || bytes.includes('"type":"session.start"');
+    return ['policy', 'session.start', 'shred'].some((type) => bytes.includes(`"type":"${type}"`));
   }
 
   add(frame: Frame, body: OpenedBody): void {
     const { entry } = frame;
+    const key = entry.type === 'shred' ? textOf(entry, 'key') : null;
+    if (key !== null) this.shredded.set(key, frame);
     if (entry.type === 'session.start' && textOf(entry, 'phase') === 'order') {
       this.#keepSession(frame, body, numberOf(entry.data['revision']) ?? 1);
     } else if (entry.type === 'policy' && entry.session !== null) {

@@ -4,15 +4,17 @@ import { z } from 'zod';
 import { refusal } from '../../error.ts';
 import type { Decisions } from '../../ledger/decisions.ts';
 import type { Integrator } from '../../ledger/integrator.ts';
+import type { Shredder } from '../../ledger/shredder.ts';
 import { limits } from '../../limits.ts';
 import { jsonRoute, type Route } from '../route.ts';
-import { quick } from './limits.ts';
+import { change, quick } from './limits.ts';
 
 export interface LedgerRouteParts {
   readonly tree: LedgerTree;
   readonly integrator: Integrator;
   readonly decisions: Decisions;
   readonly publicKey: string;
+  readonly shredder: Shredder;
 }
 
 const pageQuery = z.strictObject({
@@ -66,6 +68,17 @@ export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
         if (index >= tree.head.size) throw refusal('not-found', `the ledger has ${tree.head.size} entries`);
         return { body: tree.prove(index) };
       },
+    }),
+    jsonRoute({
+      method: 'POST',
+      path: '/v1/ledger/shred',
+      action: 'ledger.shred',
+      summary: 'Destroys the key of an ended session: what was kept of it is unreadable for ever.',
+      limits: change,
+      query: null,
+      body: api.shredRequest,
+      answer: { status: 200, schema: api.shredAnswer },
+      handle: async ({ body, caller }) => ({ body: await parts.shredder.shred(body.session, caller) }),
     }),
     jsonRoute({
       method: 'GET',
