@@ -1,5 +1,6 @@
 import { JournalArchive } from '@cordon/ledger';
 import { GatewayStates } from './daemon.ts';
+import { Labels } from './labels/labels.ts';
 import { Decisions } from './ledger/decisions.ts';
 import { Integrator } from './ledger/integrator.ts';
 import { Recorder } from './ledger/recorder.ts';
@@ -22,6 +23,7 @@ import { leaseSecret } from './uplink/leases.ts';
 /** What is known and recorded: files, database and ledger, opened; nothing acts yet. */
 interface Records {
   readonly recorder: Recorder;
+  readonly labels: Labels;
   readonly people: People;
   readonly integrator: Integrator;
   readonly decisions: Decisions;
@@ -73,7 +75,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     link,
     sessions,
     stops,
-    proposals: new Proposals(sessions, recorder, supervisor),
+    proposals: new Proposals(sessions, recorder, records.labels, supervisor),
   };
 }
 
@@ -98,6 +100,7 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     ...{ recorder, clock },
   });
   return {
+    labels: new Labels({ store: store.labels, recorder, clock }),
     ...{ recorder, people, integrator, decisions, refusals, tenant },
     registry: await SessionRegistry.open(store.sessions),
     table: new StopTable(await store.stops.active()),
@@ -108,7 +111,7 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
 }
 
 function createGateways(options: ControlPlaneOptions, records: Records): Gateways {
-  const { tenant, registry, table, recorder, integrator } = records;
+  const { tenant, registry, table, recorder, labels, integrator } = records;
   const { secrets, clock } = options;
   return new Gateways(
     {
@@ -119,6 +122,7 @@ function createGateways(options: ControlPlaneOptions, records: Records): Gateway
       bodyKey: (session) => options.bodyKeys.of(session),
       authority: () => options.authority.current(),
       lease: (params) => leaseSecret(params, { secrets, registry, stops: table, recorder, clock }),
+      label: ({ session, label }) => labels.reported(registry.policyOf(session), label),
       kick: () => integrator.kick(),
     },
     options.log,
@@ -149,13 +153,14 @@ function createLink(
 
 function createSessions(options: ControlPlaneOptions, records: Records, backends: SessionBackends): Sessions {
   const { engine, profiles, files, clock, random, person, nodeProgram, ownFolders, log } = options;
-  const { registry, table, recorder, feed, tenant } = records;
+  const { registry, table, recorder, labels, feed, tenant } = records;
   return new Sessions({
     plan: {
       ...{ engine, profiles, files, clock, random, person, nodeProgram, ownFolders },
+      labels: options.store.labels,
       caCertificate: () => options.authority.current().certificate,
     },
-    ...{ registry, recorder, feed, backends, clock, random, log },
+    ...{ registry, recorder, labels, feed, backends, clock, random, log },
     store: options.store.sessions,
     stops: table,
     overrides: options.overrides,

@@ -47,7 +47,7 @@ describe('a session', () => {
     const types = entries
       .filter((entry: { session: string }) => entry.session === id)
       .map((entry: { type: string }) => entry.type);
-    expect(types).toEqual(['session.start', 'session.start', 'session.end', 'teardown']);
+    expect(types).toEqual(['session.start', 'label', 'session.start', 'session.end', 'teardown']);
     // Values of variables never reach the ledger, nor does its text.
     expect(JSON.stringify(entries)).not.toContain('hunter2');
   });

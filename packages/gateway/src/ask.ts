@@ -7,6 +7,8 @@ import type { Sinks } from './breaker/sinks.ts';
 import type { InForce } from './control/policies.ts';
 import type { RightToDecide } from './control/right.ts';
 import type { Head } from './http/head.ts';
+import type { Contexts } from './label/contexts.ts';
+import type { Labelled } from './label/intent.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { Incoming, Reply } from './listen/wire.ts';
 import type { Session } from './session/session.ts';
@@ -30,6 +32,7 @@ export interface Road {
   readonly diskFull: () => boolean;
   /** The policy of now. A decision takes it once, after the last byte of the body came, and keeps it (I4). */
   readonly policyOf: (session: string) => InForce | null;
+  readonly labels: Contexts;
 }
 
 /** One request of a session, its head read. */
@@ -50,6 +53,7 @@ export function factsOf(
   session: Session,
   intent: Intent,
   attempt: string,
+  labelled: Labelled,
   breaker: BreakerLevel = session.breakers.level(intent, road.clock.monotonic()),
 ): Facts {
   return sealRecord(
@@ -60,6 +64,7 @@ export function factsOf(
       live: !session.stopped,
       breaker,
       boundary: 1,
+      ...labelled.facts,
     }),
   );
 }

@@ -11,6 +11,8 @@ export interface Question {
   readonly intent: Intent;
   readonly facts: Facts;
   readonly plan: SecretPlan | SecretRefusal;
+  /** A critical argument has no single reading. */
+  readonly critical: { readonly message: string; readonly mend: string | null } | null;
   readonly clock: Clock;
   readonly limits: GatewayLimits;
   /** The first try was slow; recorded, so that a machine that cannot keep up shows. */
@@ -29,6 +31,12 @@ export function decide(question: Question): Verdict {
     return deniedByGateway(decision, 'slow-decision', 'The decision took too long, so the answer is no.', {
       nextSteps: ['try again; if it stays, the host is too busy to decide'],
     });
+  }
+  const { critical } = question;
+  // What nobody may reach is said first; that a flow rule objects follows from the argument that could not be read.
+  if (critical !== null && (decision.outcome === 'allow' || decision.record.code.startsWith('flow-R'))) {
+    const nextSteps = critical.mend === null ? [] : [`send it as ${JSON.stringify(critical.mend)}`];
+    return deniedByGateway(decision, 'critical-not-canonical', critical.message, { nextSteps });
   }
   if (decision.outcome !== 'allow') return deniedByPolicy(decision);
   const foreign = plan.uses.find((use) => decision.obligations.leases?.includes(use.name) === false);

@@ -1,11 +1,15 @@
-import type { Pin, UpstreamAnswer } from '@cordon/egress';
-import { authorize, discardPermit, noApproval, type Permit, type PolicySnapshot, rulesFor } from '@cordon/policy';
+import type { Pin, TunnelPin, UpstreamAnswer } from '@cordon/egress';
+import { authorize, discardPermit, noApproval, type Permit, rulesFor } from '@cordon/policy';
 import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { type Ask, factsOf, type Road } from './ask.ts';
 import { noteOutcome } from './breaker/breaker.ts';
+import type { InForce } from './control/policies.ts';
 import { GatewayError } from './error.ts';
 import { codeOf, type Failure, failureOf } from './failure.ts';
 import type { Body } from './http/body.ts';
+import { answerLabel } from './label/answer.ts';
+import { heldBack } from './label/held-back.ts';
+import type { Labelled } from './label/intent.ts';
 import { Outcome } from './outcome.ts';
 import { perform } from './perform.ts';
 import { answerProblem } from './refuse/answer.ts';
@@ -16,8 +20,10 @@ import { checkStop } from './stop-gate.ts';
 
 /** What was decided by, and where secrets go. */
 export interface Decided {
-  readonly snapshot: PolicySnapshot;
+  readonly policy: InForce;
   readonly plan: SecretPlan;
+  /** The labels that it was decided by; what was sent before the session saw more cannot contain it. */
+  readonly labelled: Labelled;
 }
 
 /** And the very body that was decided about. */
@@ -73,7 +79,7 @@ export async function undertake(
   const outcome = new Outcome(road.clock, ask.startedMs);
   let lease: LeaseSet | SecretRefusal | null = null;
   try {
-    const pin = await road.destinations.pin(permit, rulesFor(made.snapshot, permit.destination), signal);
+    const pin = await road.destinations.pin(permit, rulesFor(made.policy.snapshot, permit.destination), signal);
     if ('refused' in pin) return answerFailure(ask, permit, outcome, pin);
     if (plan.uses.length > 0) {
       lease = await road.credentials.lease(permit, plan.uses, signal);
@@ -102,13 +108,16 @@ export async function relayAnswer(
   ask: Ask,
   permit: Permit,
   made: Decided,
-  { lease, outcome }: Ready,
+  ready: Ready,
   answer: UpstreamAnswer,
 ): Promise<void> {
   const { session, signal, response } = ask;
+  const { lease, outcome } = ready;
   outcome.answered(answer);
   checkPolicy(road, session, permit, made, answer);
-  using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), signal);
+  await heldBack(answer.body, seen(road, session, permit, made, ready));
+  const permitted = (): boolean => isPermitted(road, session, permit, made.labelled);
+  using stream = session.openStream(permitted, road.clock.monotonic(), signal);
   const firstByte = (): void => outcome.firstByte();
   const received = (bytes: number): void => {
     outcome.received(bytes);
@@ -120,6 +129,23 @@ export async function relayAnswer(
 }
 
 /**
+ * The session is about to see what comes back. INVARIANT: nothing of an answer is written to the agent before this has
+ * resolved, so that whatever the agent sends afterwards is labelled with it.
+ */
+export async function seen(
+  road: Road,
+  session: Session,
+  permit: Permit,
+  { policy, labelled }: Pick<Decided, 'policy' | 'labelled'>,
+  { pin, lease }: { readonly pin: Pin | TunnelPin; readonly lease: LeaseSet | null },
+): Promise<void> {
+  const { sinks, context } = labelled;
+  const { person } = policy.session;
+  const label = answerLabel({ sinks, context: context.label, pin, leased: lease !== null, person });
+  await road.labels.fall(session.id, label, permit.attempt);
+}
+
+/**
  * Policy that came while we waited for a name, a secret or the server is asked before the next step: no longer than
  * one generation is a decision good for (I4). @throws GatewayError `no-longer-permitted`
  */
@@ -127,21 +153,21 @@ export function checkPolicy(
   road: Road,
   session: Session,
   permit: Permit,
-  made: Pick<Decided, 'snapshot'>,
+  made: Pick<Decided, 'policy' | 'labelled'>,
   answer?: UpstreamAnswer,
 ): void {
-  if (session.stopped || road.policyOf(session.id)?.snapshot === made.snapshot) return;
-  if (isPermitted(road, session, permit)) return;
+  if (session.stopped || road.policyOf(session.id)?.snapshot === made.policy.snapshot) return;
+  if (isPermitted(road, session, permit, made.labelled)) return;
   answer?.body.destroy();
   throw new GatewayError('no-longer-permitted', 'the policy changed while the request was under way');
 }
 
 /** A stream outlives its decision: would the policy of now give it again? */
-export function isPermitted(road: Road, session: Session, permit: Permit): boolean {
+export function isPermitted(road: Road, session: Session, permit: Permit, labelled: Labelled): boolean {
   const policy = road.policyOf(session.id);
   if (policy === null) return false;
   const { snapshot } = policy;
-  const facts = factsOf(road, session, permit.intent, permit.attempt);
+  const facts = factsOf(road, session, permit.intent, permit.attempt, labelled);
   return authorize(snapshot, snapshot.principal, permit.intent, facts, noApproval).outcome === 'allow';
 }
 

@@ -14,6 +14,7 @@ export type GatewayErrorCode =
   | 'permit-mismatch'
   | 'client-gone'
   | 'stream-cut'
+  | 'flow-R7'
   | 'no-longer-permitted'
   | 'session-stopped'
   | 'journal-failed'

@@ -74,6 +74,10 @@ export function failureOf(error: unknown): Failure {
       nextSteps: ['try again'],
     };
   }
+  if (code === 'flow-R7') {
+    const detail = 'what the answer would tell could not be noted at the workspace, so it was not let in';
+    return { code, status: 403, detail, nextSteps: ['cordon status', 'try again'] };
+  }
   if (code === 'no-longer-permitted') {
     const detail = 'the policy changed while the request was under way and no longer permits it';
     return { code: 'no-longer-permitted', status: 403, detail, nextSteps: [] };

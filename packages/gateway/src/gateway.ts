@@ -1,6 +1,6 @@
 import { type Destinations, Interception, type Upstreams } from '@cordon/egress';
 import type { Journal, SessionKeyring } from '@cordon/ledger';
-import { createPermitMinter, type Engine } from '@cordon/policy';
+import { createPermitMinter, type Engine, type Label } from '@cordon/policy';
 import {
   assertNever,
   type ChannelStream,
@@ -11,6 +11,7 @@ import {
   type Handlers,
   type OpenBreakers,
   type Random,
+  type RecordValue,
   type ServeMessage,
 } from '@cordon/protocol';
 import { Leases, Secret } from '@cordon/secrets';
@@ -25,6 +26,7 @@ import { Uplink } from './control/uplink.ts';
 import { Doors } from './door.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
+import { Contexts } from './label/contexts.ts';
 import { limits as defaults, type GatewayLimits } from './limits.ts';
 import { limitReports } from './report-limit.ts';
 import { Service } from './service.ts';
@@ -79,6 +81,7 @@ export class Gateway implements AsyncDisposable {
   readonly #stopped = new Set<string>();
   readonly #arrivals: Arrivals;
   readonly #shedding: Shedding;
+  readonly #labels: Contexts;
   readonly #ticks: ReadonlyArray<ReturnType<typeof setInterval>>;
   #interception: Interception | null = null;
   #reportedWseq = 0;
@@ -95,7 +98,13 @@ export class Gateway implements AsyncDisposable {
     this.#policies = new Policies(options.engine, options.tenant);
     this.#arrivals = new Arrivals(this.#limits.policyWaitMs);
     this.#credentials = new Leases({ source: { lease: (request) => this.#lease(request) }, clock });
+    this.#labels = new Contexts({
+      journal,
+      store: (session, label) => this.#storeLabel(session, label),
+      fallen: (session) => this.#reauthorize(0, session),
+    });
     const road: Road = {
+      labels: this.#labels,
       ...{ journal, clock, random, report, ...egress },
       credentials: this.#credentials,
       minter: createPermitMinter(clock, { boot }),
@@ -235,6 +244,7 @@ export class Gateway implements AsyncDisposable {
     // Every effect that was under way still writes its outcome.
     await served.session.idle();
     this.#served.delete(id);
+    this.#labels.close(id);
     this.#options.journal.closeSession(id);
   }
 
@@ -334,9 +344,11 @@ export class Gateway implements AsyncDisposable {
     this.#arrivals.check();
   }
 
-  #reauthorize(olderThanMs: number): void {
+  #reauthorize(olderThanMs: number, only?: string): void {
     const now = this.#options.clock.monotonic();
-    for (const { session } of this.#served.values()) session.reauthorize(now, olderThanMs);
+    for (const [id, { session }] of this.#served) {
+      if (only === undefined || only === id) session.reauthorize(now, olderThanMs);
+    }
   }
 
   /** A right that ran out is not waited for: until it is back the answer is no. */
@@ -359,6 +371,8 @@ export class Gateway implements AsyncDisposable {
     // After an outage the policies are as old as the outage; the first beat comes behind the new ones.
     if (!this.#right.wasLent) this.#right.renew(answer.leaseMs);
     this.#arrivals.check();
+    // The channel is ours to call on only after this answer was worked through.
+    setImmediate(() => this.#labels.resend());
   }
 
   async #authority(): Promise<Interception | null> {
@@ -373,6 +387,13 @@ export class Gateway implements AsyncDisposable {
     if (channel === null || wseq === this.#reportedWseq) return;
     this.#reportedWseq = wseq;
     channel.send('head', { writer: journal.writer, wseq, leaf });
+  }
+
+  /** @throws GatewayError `control-lost`; the control plane's own code when it refuses */
+  async #storeLabel(session: string, label: Label): Promise<void> {
+    const { channel } = this.#uplink;
+    if (channel === null) throw new GatewayError('control-lost', 'no control plane to store a label');
+    await channel.call('label', { session, label: label as unknown as RecordValue }, this.#limits.labelTimeoutMs);
   }
 
   /** @throws GatewayError `control-lost`; the control plane's own code when it refuses */

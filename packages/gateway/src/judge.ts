@@ -1,13 +1,15 @@
 import { placeOf } from '@cordon/egress';
 import type { EntryDraft } from '@cordon/ledger';
-import { createPermit, type Permit, type PolicySnapshot, rulesFor, tierOf } from '@cordon/policy';
+import { createPermit, type Permit, rulesFor, tierOf } from '@cordon/policy';
 import { createId, type DurabilityTier, type Intent, type Problem, type Recorded } from '@cordon/protocol';
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { factsOf, type Road } from './ask.ts';
 import { breakerLevel, noteDenied } from './breaker/breaker.ts';
+import type { InForce } from './control/policies.ts';
 import { decide } from './decide.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
+import { type Labelled, labelIntent } from './label/intent.ts';
 import { decisionEntry, faultEntry, startEntry } from './record.ts';
 import { deniedProblem, requestLineOf } from './refuse/denied.ts';
 import { type Refusal, refuse } from './refuse/refusal.ts';
@@ -21,15 +23,19 @@ export interface Asker {
 }
 
 export interface Asked {
-  readonly snapshot: PolicySnapshot;
+  readonly policy: InForce;
   readonly intent: Intent;
   readonly plan: SecretPlan | SecretRefusal;
+  /** The payload, decoded, as its labels are worked out from it. */
+  readonly readable: Uint8Array;
+  /** A credential of ours goes along, so the account at the far side is the person's. */
+  readonly ownCredential: boolean;
   /** Kept beside the record while it is small. */
   readonly payload: Buffer | null;
 }
 
 export type Judged =
-  | { readonly outcome: 'allow'; readonly permit: Permit; readonly plan: SecretPlan }
+  | { readonly outcome: 'allow'; readonly permit: Permit; readonly plan: SecretPlan; readonly labelled: Labelled }
   | { readonly outcome: 'deny'; readonly denied: Denied; readonly problem: Problem };
 
 /** For what carries no credential: a tunnel, or a message of a WebSocket. */
@@ -42,18 +48,26 @@ export const noSecrets: SecretPlan = { refused: false, uses: [], headers: [] };
  */
 export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Judged> {
   const { session } = asker;
-  const { snapshot, intent, plan } = asked;
+  const { policy, intent, plan } = asked;
+  const { snapshot } = policy;
   if (road.diskFull()) throw new GatewayError('journal-failed', 'the disk of the ledger has reached its reserve');
+  const context = await road.labels.begin(session, policy.session);
+  // INVARIANT: from here to the verdict nothing is awaited: the labels are those of the decision, and the leak meter
+  // counts what goes out before anybody else reads it.
+  const labelled = labelIntent(context, snapshot, intent, { body: asked.readable, ownCredential: asked.ownCredential });
   const breaker = breakerLevel(road, session, intent);
-  const facts = factsOf(road, session, intent, createId('attempt', road.clock, road.random), breaker);
+  const facts = factsOf(road, session, intent, createId('attempt', road.clock, road.random), labelled, breaker);
   const { attempt } = facts;
   const before = road.clock.monotonic();
   const tellSlow = (ms: number): void => slow(road, asker, attempt, ms);
-  const verdict = decide({ ...road, session, snapshot, intent, facts, plan, slow: tellSlow });
+  const { refused: critical } = labelled;
+  const verdict = decide({ ...road, session, snapshot, intent, facts, plan, critical, slow: tellSlow });
+  if (verdict.outcome === 'allow' && labelled.leaks !== null) context.meter.take(labelled.leaks.chosen);
   const micros = Math.round((road.clock.monotonic() - before) * 1000);
   const recorded = await record(road, asker, { verdict, attempt, at: facts.at, intent: facts.intent, micros, asked });
   if (verdict.outcome === 'allow') {
-    return { outcome: 'allow', permit: createPermit(verdict.allow, recorded, road.minter), plan: verdict.plan };
+    const permit = createPermit(verdict.allow, recorded, road.minter);
+    return { outcome: 'allow', permit, plan: verdict.plan, labelled };
   }
   session.denied.note(road.clock.monotonic());
   noteDenied(road, session, verdict);
@@ -68,6 +82,12 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
     next_steps: problem.next_steps,
   });
   return { outcome: 'deny', denied: verdict, problem };
+}
+
+/** Whose account it is: ours when a value of ours goes along, which takes the place of whatever the agent had put there. */
+export function isOurs(plan: SecretPlan | SecretRefusal, query: ReadonlyArray<readonly [string, string]>): boolean {
+  if (plan.refused || plan.uses.length === 0) return false;
+  return !query.some(([name]) => /^(?:api[_-]?key|key|(?:access_)?token)$/i.test(name));
 }
 
 /** Null: it may be asked about. Else the session has been denied too often in this minute, and waits. */

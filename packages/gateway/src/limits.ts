@@ -83,6 +83,8 @@ export const limits = {
   decisionMs: 20,
   policyWaitMs: 10_000,
   credentialTimeoutMs: 5_000,
+  /** For the control plane to note at a workspace what its session has seen. */
+  labelTimeoutMs: 5_000,
   // shed: new sessions, then requests
   /** Of what the process may have. */
   shedMemoryPercent: 70,

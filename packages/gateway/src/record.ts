@@ -1,5 +1,5 @@
 import type { EntryDraft } from '@cordon/ledger';
-import type { Allow } from '@cordon/policy';
+import { type Allow, digestLabel, type Label } from '@cordon/policy';
 import { canonicalize, type RecordValue } from '@cordon/protocol';
 import { limits } from './limits.ts';
 import type { NumberedAttempt } from './session/attempts.ts';
@@ -59,6 +59,22 @@ export function startEntry(allow: Allow, attempt: string, payload: Buffer | null
   };
   const kept = payload !== null && payload.length > 0 && payload.length <= limits.payloadKeptBytesMax;
   return kept ? { ...draft, body: payload } : draft;
+}
+
+/** What the session had seen, what it has seen now, and by what: the attempt whose answer it was, or `start`. */
+export function labelEntry(session: string, before: Label | null, after: Label, cause: string): EntryDraft {
+  return {
+    session,
+    type: 'label',
+    data: {
+      after: after as unknown as RecordValue,
+      before: before === null ? null : digestLabel(before),
+      cause,
+      digest: digestLabel(after),
+      grade: 1,
+      of: 'context',
+    },
+  };
 }
 
 export interface OutcomeFigures {

@@ -169,6 +169,8 @@ async function stream(source: Readable, inbound: Readable, options: RelayOptions
         waitForReader();
         response.end(undefined, () => settle(resolve));
       });
+      // It may have closed while nobody listened, and its end will not come twice.
+      if (inbound.destroyed) fail(new GatewayError('answer-incomplete', 'the answer ended early'));
       if (signal.aborted) aborted();
       else signal.addEventListener('abort', aborted);
       // A stream of events may send its first byte much later than its head.

@@ -4,13 +4,13 @@ import { planSecrets, type SecretPlan, type SecretRefusal } from '@cordon/secret
 import type { Ask, Road } from './ask.ts';
 import type { InForce } from './control/policies.ts';
 import { effect } from './effect.ts';
-import { toIntent } from './http/adapter.ts';
+import { type HttpRequestArgs, toIntent } from './http/adapter.ts';
 import { type Body, readBody } from './http/body.ts';
 import { forwardedHeaders } from './http/headers.ts';
 import { readPayload } from './http/payload.ts';
 import { readTarget } from './http/target.ts';
 import type { HeaderPairs } from './http/wire-head.ts';
-import { judge } from './judge.ts';
+import { isOurs, judge } from './judge.ts';
 import { answerProblem } from './refuse/answer.ts';
 import { isRefusal, type Refusal, refuse } from './refuse/refusal.ts';
 import { Holding } from './session/held.ts';
@@ -29,22 +29,24 @@ export async function travel(road: Road, ask: Ask): Promise<Refusal | null> {
   ask.signal.throwIfAborted();
   const policy = road.policyOf(ask.session.id);
   if (policy === null) return withoutPolicy();
-  const { snapshot } = policy;
   const read = readIntent(ask, policy, headers, body);
   if (isRefusal(read)) return read;
   const { intent, plan } = read;
-  const judged = await judge(road, ask, { snapshot, intent, plan, payload: body.bytes });
+  const ownCredential = isOurs(plan, intent.args.query);
+  const asked = { policy, intent, plan, readable: body.readable, ownCredential, payload: body.bytes };
+  const judged = await judge(road, ask, asked);
   if (judged.outcome === 'deny') {
     const { retryAfterSeconds } = judged.denied;
     answerProblem(ask.response, judged.problem, { close: false, retryAfterSeconds, method: ask.head.method });
     return null;
   }
-  await effect(road, ask, judged.permit, { snapshot, plan: judged.plan, body });
+  const { permit, labelled } = judged;
+  await effect(road, ask, permit, { policy, plan: judged.plan, labelled, body });
   return null;
 }
 
 export interface ReadIntent {
-  readonly intent: Intent;
+  readonly intent: Intent & { readonly args: HttpRequestArgs };
   readonly plan: SecretPlan | SecretRefusal;
 }
 

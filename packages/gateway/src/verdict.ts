@@ -4,7 +4,12 @@ import { digestRecord } from '@cordon/protocol/digest';
 import type { SecretPlan } from '@cordon/secrets';
 
 /** Why the gateway itself says no, beside what policy says. These are recorded as decisions too. */
-export type ShellDenyCode = 'secret-misplaced' | 'credential-unavailable' | 'rate-limited' | 'slow-decision';
+export type ShellDenyCode =
+  | 'secret-misplaced'
+  | 'credential-unavailable'
+  | 'rate-limited'
+  | 'slow-decision'
+  | 'critical-not-canonical';
 
 /** A deny as it is recorded and answered, whoever made it. */
 export interface Denied {

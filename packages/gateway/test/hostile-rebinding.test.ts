@@ -67,6 +67,8 @@ function rebind(entry: Zone[string]): void {
 }
 
 async function lastOutcome(): Promise<Readonly<Record<string, unknown>>> {
+  // Written after the answer's last byte has gone.
+  await rig.until(async () => (await rig.entriesOf('outcome')).length > 0);
   return (await rig.entriesOf('outcome')).at(-1)?.data ?? {};
 }
 

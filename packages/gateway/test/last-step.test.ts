@@ -11,7 +11,7 @@ import { connectThrough } from './client.ts';
 import { session as id, Rig, upstreamCa } from './rig.ts';
 
 describe('the last step before an effect', () => {
-  const past = { seq: 0, decisions: 0, attempt: null, closed: [] };
+  const past = { seq: 0, decisions: 0, attempt: null, closed: [], label: null };
   const permit = { session: id } as Permit;
 
   function place(): { session: Session; right: RightToDecide; clock: FakeClock } {

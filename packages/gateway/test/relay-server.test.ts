@@ -39,7 +39,7 @@ describe('a relay’s socket', () => {
     place = path.join(folder, 'gateway');
     session = new Session(
       'ses_relay',
-      { seq: 0, decisions: 0, attempt: null, closed: [] },
+      { seq: 0, decisions: 0, attempt: null, closed: [], label: null },
       limits,
       new HeldBytes(limits.bodyBytesHeldMax),
     );

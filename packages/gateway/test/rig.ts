@@ -18,8 +18,10 @@ import {
   compileGrants,
   coreCeiling,
   createEngine,
+  createLabel,
   type Engine,
   type Grant,
+  type LabelParts,
   openTenant,
 } from '@cordon/policy';
 import {
@@ -30,7 +32,9 @@ import {
   type GatewayUplink,
   type Handlers,
   type OriginRule,
+  type RecordValue,
   type SecretBinding,
+  type SessionLabels,
   type SessionPolicy,
   systemClock,
   systemRandom,
@@ -58,6 +62,10 @@ export interface RigOptions {
   readonly leaseMs?: number;
   readonly beats?: boolean;
   readonly lease?: (request: GatewayUplink['lease']['params']) => { value: string; expiresAt: string };
+  /** What the control plane does with a label; default: it takes it. */
+  readonly label?: (params: GatewayUplink['label']['params']) => Promise<void> | void;
+  /** What sessions start with; default: a vouched context that holds nothing private. */
+  readonly start?: SessionLabels;
   readonly journal?: (journal: Journal) => Journal;
   readonly home?: string;
   readonly clock?: Clock;
@@ -95,6 +103,7 @@ export class Rig implements AsyncDisposable {
   readonly reports: Reported[] = [];
   readonly sent: unknown[] = [];
   readonly leases: Array<GatewayUplink['lease']['params']> = [];
+  readonly labels: Array<GatewayUplink['label']['params']> = [];
   readonly ports = { proxy: 0, http: 0, tls: 0 };
   journal!: Journal;
   readonly bodyKeys = new SessionKeyring();
@@ -203,6 +212,11 @@ export class Rig implements AsyncDisposable {
           this.options.lease?.(request) ?? { value: 'sk-real-value-0123456789', expiresAt: '2100-01-01T00:00:00.000Z' }
         );
       },
+      label: async (params) => {
+        await this.options.label?.(params);
+        this.labels.push(params);
+        return null;
+      },
       head: () => null,
     };
     const control: Channel<GatewayMethods, GatewayUplink> = new Channel(ours, handlers);
@@ -254,6 +268,7 @@ export class Rig implements AsyncDisposable {
       stopped: this.stopped,
       startedAt: '2026-11-21T00:00:00.000Z',
       profile: 'generic',
+      labels: this.options.start ?? startOf({ integrity: 2, confidentiality: 0, readers: 'all', sources: ['test'] }),
     };
   }
 
@@ -294,6 +309,11 @@ export class Rig implements AsyncDisposable {
     await this.stop();
     if (this.options.home === undefined) rmSync(this.home, { recursive: true, force: true });
   }
+}
+
+export function startOf(label: LabelParts, more: Partial<SessionLabels> = {}): SessionLabels {
+  const start = createLabel(label) as unknown as RecordValue;
+  return { start, order: [], workspace: { path: '/work', mode: 'proposal' }, ...more };
 }
 
 function isServing(message: unknown): boolean {

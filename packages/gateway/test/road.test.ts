@@ -29,7 +29,7 @@ describe('the road', () => {
     expect(seen?.rawHeaders).toEqual(expect.arrayContaining(['X-CaSe', 'Kept']));
     await rig.until(async () => (await rig.entriesOf('outcome')).length > 0);
     const types = (await rig.entries()).map((entry) => entry.type);
-    expect(types.slice(-3)).toEqual(['decision', 'start', 'outcome']);
+    expect(types.slice(-4)).toEqual(['decision', 'start', 'label', 'outcome']);
   });
 
   it('denies a host without a grant, readable inside TLS, and dials nothing', async () => {

@@ -83,7 +83,7 @@ describe('the socket of a raw TCP grant', () => {
     client.send('select 1\n');
     expect(await client.until((text) => text.includes('\n'))).toBe('SELECT 1\n');
     const entries = (await rig.entries()).map(({ type }) => type);
-    expect(entries).toEqual(['decision', 'start']);
+    expect(entries).toEqual(['label', 'decision', 'start', 'label']);
     // Whoever watches the session sees what passes while it does.
     const stats = await rig.control?.call('stats', null);
     expect(stats?.sessions[0]).toMatchObject({ inFlight: 1, bytesOut: 9, bytesIn: 9 });

@@ -30,7 +30,6 @@ export { PolicyError, type PolicyErrorCode, type Refusal } from './error.ts';
 export {
   type Approval,
   type ApprovalFacts,
-  constantFlow,
   createFacts,
   defaultEffect,
   digestFacts,
@@ -38,7 +37,10 @@ export {
   type FactsInput,
   type Flow,
   hashIntent,
+  type LabelFacts,
   noApproval,
+  unknownFlow,
+  usualFlow,
 } from './fact/facts.ts';
 export { factsSchema, type JsonSchema } from './fact/facts-schema.ts';
 export type { Effect } from './fact/field.ts';
@@ -56,6 +58,23 @@ export type { JsonError, JsonErrorCode } from './json/error.ts';
 export { type JsonProfile, type JsonResult, parseJson } from './json/parse.ts';
 export { isUnread, type Json, Unread } from './json/value.ts';
 export { type KnownNames, knownNames } from './known-names.ts';
+export { type FlowAnswer, type FlowQuestion, flowOf } from './label/flow.ts';
+export {
+  type Confidentiality,
+  createLabel,
+  digestLabel,
+  type Integrity,
+  isSameLevel,
+  joinLabels,
+  type Label,
+  type LabelParts,
+  lostLabel,
+  parseLabel,
+} from './label/label.ts';
+export { type Chosen, LeakMeter } from './label/leak.ts';
+export { entitiesOf, namedByOrder } from './label/named.ts';
+export { createContextProvenance, type Provenance } from './label/provenance.ts';
+export { type Sink, sinksOf } from './label/sink.ts';
 export { limits as policyLimits } from './limits.ts';
 export {
   consumePermit,

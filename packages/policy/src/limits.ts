@@ -51,6 +51,22 @@ export const limits = {
   /** Then one ask finds out. */
   sinkClosedMs: 60_000,
   sinkOutcomesMax: 256,
+  /** Labels: readers (more are nobody) and sources (the first by code unit are kept). */
+  labelReadersMax: 32,
+  labelSourcesMax: 64,
+  /** What is read of a person's order, and what it may name. */
+  orderCharsMax: 256 * 1024,
+  orderEntitiesMax: 256,
+  /** Critical arguments of one body, and of each its characters. */
+  criticalArgumentsMax: 64,
+  criticalCharsMax: 2 * 1024,
+  /** Rules for critical arguments of one grant. */
+  criticalRulesMax: 16,
+  /** What a read may carry to where its data may not go: bytes that no grant fixed, a request and a session. */
+  leakRequestBytesMax: 512,
+  leakSessionBytesMax: 64 * 1024,
+  /** Texts that a session has sent before; naming one again costs two bytes, so there must be fewer than 2^16. */
+  leakTextsMax: 4096,
   /** A permit is to be started within this time. */
   permitStartMs: 10_000,
   /** Permits that were made and not yet consumed, per minter; more refuses. */

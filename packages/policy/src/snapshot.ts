@@ -1,4 +1,12 @@
-import type { Brand, LayerSource, OriginRule, Principal, SessionPolicy, TenantPolicy } from '@cordon/protocol';
+import type {
+  Brand,
+  LayerSource,
+  OriginRule,
+  Principal,
+  RecordValue,
+  SessionPolicy,
+  TenantPolicy,
+} from '@cordon/protocol';
 import { type Digest, digestRecord } from '@cordon/protocol/digest';
 import type { Slice } from './decide/slice.ts';
 import type { Engine, PolicySource } from './engine/engine.ts';
@@ -36,6 +44,8 @@ interface SnapshotContent {
   readonly source: PolicySource;
   /** Remembered, never decided by: each is what `createSlice` gives for the principal and its key. */
   readonly slices: Lru<Slice>;
+  /** Remembered likewise: the rules of `origins` that speak of one origin. */
+  readonly rulesOf: Lru<readonly OriginRule[]>;
 }
 
 export interface SnapshotOptions {
@@ -107,7 +117,14 @@ function seal(
   const named = layers.map(({ name, digest }) => ({ name, digest }));
   const rules = origins.map((rule) => ({ ...rule, addresses: [...rule.addresses] }));
   const steps = rungs.map(({ quorum, strong }) => ({ quorum, strong }));
-  const hashed = { v: 'snapshot/1', layers: named, origins: rules, rungs: steps, expires, stopped };
+  const hashed = {
+    v: 'snapshot/1',
+    layers: named,
+    origins: rules as unknown as RecordValue,
+    rungs: steps,
+    expires,
+    stopped,
+  };
   const content: SnapshotContent = {
     engine,
     tenant: tenant.tenant,
@@ -125,6 +142,7 @@ function seal(
     policies: new Map(policies.map((policy) => [policy.id, policy])),
     source: { digest: digestRecord('layer', { v: 'set/1', layers: named }), texts, reads },
     slices: new Lru(limits.slicesMax),
+    rulesOf: new Lru(limits.slicesMax),
   };
   return Object.freeze(content) as PolicySnapshot;
 }

@@ -12,7 +12,11 @@ export interface Transport {
 
 /** Every rule of tenant and session that speaks of this origin, by name or by wildcard. */
 export function rulesFor(snapshot: PolicySnapshot, origin: string): readonly OriginRule[] {
-  return snapshot.origins.filter((rule) => covers(rule.origin, origin));
+  const known = snapshot.rulesOf.get(origin);
+  if (known !== undefined) return known;
+  const found = snapshot.origins.filter((rule) => covers(rule.origin, origin));
+  snapshot.rulesOf.set(origin, found);
+  return found;
 }
 
 /** Features of the transport that some grant asks for. They permit nothing: the decision stays Cedar's. */

@@ -12,10 +12,10 @@ import { describe, expect, it } from 'vitest';
 import {
   type ApprovalQuestion,
   checkApprovals,
-  constantFlow,
   digestApproval,
   hashIntent,
   parseApproval,
+  usualFlow,
 } from '../src/index.ts';
 import { intentOf } from './support/world.ts';
 
@@ -42,7 +42,7 @@ const hold: Hold = {
   attempt: 'att_1',
   policy,
   floor: {
-    ...constantFlow,
+    ...usualFlow,
     ctxInteg: 1,
     ctxConf: 1,
     argConf: 1,

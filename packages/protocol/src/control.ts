@@ -1,6 +1,7 @@
 import type { ExitReport } from './attach.ts';
 import type { OpenBreakers } from './breaker.ts';
 import type { RecordValue } from './canonical.ts';
+import type { SessionLabels, SinkRule } from './flow.ts';
 
 /**
  * What the control plane, the supervisor and the gateway say to each other on one host.
@@ -291,6 +292,8 @@ export interface OriginRule {
   /** GET, HEAD, DELETE or OPTIONS may carry a body. */
   readonly bodyOnRead: boolean;
   readonly encodedSlash: boolean;
+  /** What may flow there and back; left out: the grant vouches for nobody, and only what is public goes there. */
+  readonly sink?: SinkRule;
 }
 
 export interface SessionPolicy {
@@ -307,6 +310,8 @@ export interface SessionPolicy {
   readonly stopped: boolean;
   readonly startedAt: string;
   readonly profile: string;
+  /** Left out: nothing is known of what the session has seen, and nobody has named anything. */
+  readonly labels?: SessionLabels;
 }
 
 export interface TenantPolicy {
@@ -379,6 +384,8 @@ export type GatewayUplink = {
     params: { session: string; secret: string; destination: string; attempt: string };
     result: { value: string; expiresAt: string };
   };
+  /** The session has seen something: what it writes from now on is labelled so. Answered once that is stored. */
+  label: { params: { session: string; label: RecordValue }; result: null };
   /** The journal has grown; the control plane reads the files itself. */
   head: { params: { writer: string; wseq: number; leaf: string }; result: null };
 };

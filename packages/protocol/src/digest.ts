@@ -20,7 +20,8 @@ export type DigestKind =
   | 'layer'
   | 'bundle'
   | 'entry'
-  | 'chain';
+  | 'chain'
+  | 'label';
 
 /** `SHA-256("cordon/<kind>/1\n" ‖ JCS(record))`. A sealed record cannot change, so its digest is computed once. */
 export function digestRecord(kind: DigestKind, record: RecordValue): Digest {

@@ -25,6 +25,7 @@ export * from './control.ts';
 export type { DecisionCode, DecisionRecord, Outcome } from './decision.ts';
 export type { DurabilityTier, Entry, EntryInput, EntryType, Recorded, Seal } from './entry.ts';
 export { assertNever, CordonError, isCordonError } from './error.ts';
+export type { CriticalRule, CriticalType, SessionLabels, SinkRule, Yields } from './flow.ts';
 export * from './hold.ts';
 export * from './id.ts';
 export type { ActionName, Attempt, HttpArgs, Intent, Payload, PayloadKind } from './intent.ts';

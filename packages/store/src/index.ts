@@ -3,6 +3,7 @@ export type { DecisionIndex, DecisionQuery, FinishedDecision, IndexedDecision, S
 export type { StoreErrorCode } from './error.ts';
 export { createKeyFile, ensureDirectory, readKeyFile, removeFile, writeFileAtomic } from './files.ts';
 export type { Claim, IdempotencyStore } from './idempotency.ts';
+export type { LabelContainer, LabelStore, StoredLabel } from './labels.ts';
 export type { Page, PageRequest } from './page.ts';
 export type { PolicyGeneration, PolicySource, PolicyStore } from './policies.ts';
 export type { IndexedRefusal, RefusalIndex, RefusalQuery, StoredRefusal } from './refusals.ts';

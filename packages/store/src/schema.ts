@@ -113,6 +113,16 @@ export const migrations: readonly string[] = [
     bytes_out = (SELECT COALESCE(SUM(bytes_out), 0) FROM decisions WHERE session = sessions.id);
   DELETE FROM settings WHERE name = 'ledger.indexed';
   `,
+  // What sessions have seen, and what they have left in folders of this host.
+  `
+  CREATE TABLE labels (
+    kind TEXT NOT NULL CHECK (kind IN ('folder', 'session')),
+    name TEXT NOT NULL,
+    label TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+  ) STRICT;
+  `,
 ];
 
 /** "Crdn": a file with another number is not our database. */

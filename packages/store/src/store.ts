@@ -1,6 +1,7 @@
 import { Database } from './database.ts';
 import { type DecisionIndex, SqliteDecisionIndex } from './decisions.ts';
 import { type IdempotencyStore, SqliteIdempotencyStore } from './idempotency.ts';
+import { type LabelStore, SqliteLabelStore } from './labels.ts';
 import { type PolicyStore, SqlitePolicyStore } from './policies.ts';
 import { type RefusalIndex, SqliteRefusalIndex } from './refusals.ts';
 import { type SessionStore, SqliteSessionStore } from './sessions.ts';
@@ -21,6 +22,7 @@ export interface Store extends AsyncDisposable {
   readonly idempotency: IdempotencyStore;
   /** What was overwritten or removed is no longer in the files either, as far as the file system lets go of it. */
   scrub(): Promise<void>;
+  readonly labels: LabelStore;
   close(): Promise<void>;
 }
 
@@ -41,6 +43,7 @@ export async function openStore(path: string): Promise<Store> {
     policies: new SqlitePolicyStore(database),
     settings: new SqliteSettingStore(database),
     idempotency: new SqliteIdempotencyStore(database),
+    labels: new SqliteLabelStore(database),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,3 +1,4 @@
+import { protocolLimits } from '@cordon/protocol';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 import { grantParts } from './grant-file.ts';
@@ -37,6 +38,10 @@ export const workspacePath = z
 export const cordonFile = z.strictObject({
   version: z.literal(1).optional(),
   profile: z.string().max(64).optional(),
+  /** What its owner says of the workspace: nobody else could write it; anybody may read it. */
+  workspace: z.strictObject({ trusted: z.boolean().default(false), public: z.boolean().default(false) }).optional(),
+  /** The order, as with `--task`. */
+  task: z.string().max(protocolLimits.taskTextCharsMax).optional(),
   workspaceMode: z.enum(['direct', 'proposal']).optional(),
   /** How the sandbox's sockets reach the gateway: `auto` hands them over where that works. */
   sockets: z.enum(['auto', 'relay']).optional(),

@@ -7,11 +7,18 @@ import { limits } from '../limits.ts';
 const method = z.string().regex(/^[A-Z]{3,10}$/, 'a method in capitals, such as POST');
 const host = z.string().min(1).max(2048);
 
+const criticalType = z.enum(['url', 'origin', 'email', 'path', 'argv', 'money', 'iban', 'phone', 'id']);
+const criticalTerms = z.strictObject({ type: criticalType, among: z.array(z.string().max(2048)).max(64).optional() });
+
 export const grantEntry = z.strictObject({
   allow: host,
   methods: z.array(method).min(1).max(16).optional(),
   /** What may be sent there. */
   clearance: z.enum(['public', 'internal', 'private', 'secret']).optional(),
+  /** What an answer from there is worth. */
+  yields: z.enum(['untrusted', 'derived', 'vouched']).optional(),
+  /** Arguments of a JSON body that say who gets it, or how much. */
+  critical: z.record(z.string().max(1024), z.union([criticalType, criticalTerms])).optional(),
   limits: z
     .strictObject({
       bytes: z

@@ -22,6 +22,8 @@ export interface GrantsOf {
   readonly layer: 'session' | 'tenant';
   /** Stands in each policy's id and `@source`. */
   readonly source: string;
+  /** Of a profile: named by the operator. */
+  readonly preset?: boolean;
   readonly grants: readonly GrantEntry[];
   readonly denies: readonly DenyEntry[];
   lineOf(path: readonly PropertyKey[]): number;
@@ -32,7 +34,7 @@ export function compileEntries(of: GrantsOf): Compiling {
     ...of.grants.map((entry, i) => toGrant(entry, of.lineOf(['grants', i]))),
     ...of.denies.map((entry, i): Grant => ({ ...definedOnly(entry), line: of.lineOf(['denies', i]) })),
   ];
-  return compile(grants, of.layer, of.source);
+  return compile(grants, of);
 }
 
 /** `--allow HOST[:PORT][/PATH][:METHODS]`, as typed. */
@@ -52,11 +54,12 @@ export function compileAllows(texts: readonly string[]): Compiling {
         mend: parsed.mend,
       });
   }
-  return problems.length > 0 ? { ok: false, problems } : compile(grants, 'session', '--allow');
+  return problems.length > 0 ? { ok: false, problems } : compile(grants, { layer: 'session', source: '--allow' });
 }
 
-function compile(grants: readonly Grant[], layer: 'session' | 'tenant', source: string): Compiling {
-  const compiled = compileGrants(grants, { layer, source, trusted: layer === 'tenant' });
+function compile(grants: readonly Grant[], of: Pick<GrantsOf, 'layer' | 'source' | 'preset'>): Compiling {
+  const { layer, source, preset = false } = of;
+  const compiled = compileGrants(grants, { layer, source, preset, trusted: layer === 'tenant' });
   return compiled.ok ? { ok: true, compiled } : { ok: false, problems: compiled.problems };
 }
 

@@ -7,6 +7,7 @@ import {
   type Random,
   type Resources,
   type SecretBinding,
+  type SessionLabels,
   type SessionOrder,
   type SessionPolicy,
   type StartOrder,
@@ -14,11 +15,13 @@ import {
   timestamp,
 } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
+import type { LabelStore } from '@cordon/store';
 import { type CordonFile, cordonFile, emptyCordonFile } from '../config/cordon-file.ts';
 import { readYaml } from '../config/document.ts';
 import { type CompiledGrants, type Compiling, compileAllows, compileEntries, toBindings } from '../config/grants.ts';
 import { refusal } from '../error.ts';
 import type { HostFiles } from '../files.ts';
+import { startLabels } from '../labels/start.ts';
 import { limits } from '../limits.ts';
 import { checkSession, invalid } from '../policy/check.ts';
 import type { LoadedProfile, Profiles } from '../profile/load.ts';
@@ -33,6 +36,7 @@ export interface PlanParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly person: string;
+  readonly labels: LabelStore;
   /** Folders of Cordon's own state and sockets: no sandbox ever sees any of it. */
   readonly ownFolders: readonly string[];
   /** PEM of the tenant's interception CA. */
@@ -127,11 +131,18 @@ export async function planSession(request: SessionOrder, parts: PlanParts): Prom
     caCertificate: parts.caCertificate(),
     ttlMs: request.ttlMs ?? sources.file.ttl ?? profile.ttl ?? ttlDefaultMs,
   };
+  const labels = await startLabels(parts.labels, {
+    person: parts.person,
+    order,
+    declared: { trusted: false, public: false, ...sources.file.workspace },
+    words: [request.task ?? sources.file.task ?? '', ...request.command.slice(1)],
+  });
   const policy = createPolicy(
     parts,
     { session, agent, tenant: request.tenant, profile: profile.name },
     sources.compiled,
     secrets,
+    labels,
   );
   const problems = checkSession(parts.engine, policy.layer);
   if (problems.length > 0) throw invalid(problems);
@@ -190,6 +201,7 @@ function collect(request: SessionOrder, profiles: Profiles): Sources {
     compileEntries({
       layer: 'session',
       source: `profile:${profile.name}`,
+      preset: true,
       grants: profile.grants,
       denies: profile.denies,
       lineOf: loaded.lineOf,
@@ -240,6 +252,7 @@ function createPolicy(
   who: { session: string; agent: string; tenant: string; profile: string },
   compiled: { policies: Readonly<Record<string, string>>; origins: readonly OriginRule[] },
   secrets: readonly SecretBinding[],
+  labels: SessionLabels,
 ): SessionPolicy {
   const layer: LayerSource = { name: 'session', policies: compiled.policies };
   // One link: the person asked for this agent. Delegated sessions will add theirs.
@@ -260,6 +273,7 @@ function createPolicy(
     stopped: false,
     startedAt: timestamp(parts.clock),
     profile: who.profile,
+    labels,
   };
 }
 

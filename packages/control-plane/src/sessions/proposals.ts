@@ -1,4 +1,6 @@
-import type { SupervisorMethods } from '@cordon/protocol';
+import type { RecordValue, SessionPolicy, SupervisorMethods } from '@cordon/protocol';
+import type { StoredSession } from '@cordon/store';
+import type { Labels } from '../labels/labels.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import { checkEtag } from './registry.ts';
 import type { SessionBackends, Sessions } from './sessions.ts';
@@ -12,11 +14,13 @@ const short = (path: string): string => path.slice(0, 256);
 export class Proposals {
   readonly #sessions: Sessions;
   readonly #recorder: Recorder;
+  readonly #labels: Labels;
   readonly #supervisor: SessionBackends['supervisor'];
 
-  constructor(sessions: Sessions, recorder: Recorder, supervisor: SessionBackends['supervisor']) {
+  constructor(sessions: Sessions, recorder: Recorder, labels: Labels, supervisor: SessionBackends['supervisor']) {
     this.#sessions = sessions;
     this.#recorder = recorder;
+    this.#labels = labels;
     this.#supervisor = supervisor;
   }
 
@@ -31,7 +35,8 @@ export class Proposals {
     by: string,
     ifMatch: string | null,
   ): Promise<SupervisorMethods['apply']['result']> {
-    checkEtag(await this.#sessions.get(id), ifMatch);
+    const session = await this.#sessions.get(id);
+    checkEtag(session, ifMatch);
     const { paths, protectedPaths } = order;
     const data = {
       act: 'apply',
@@ -40,6 +45,7 @@ export class Proposals {
       protectedPaths: protectedPaths.slice(0, pathsInClearMax).map(short),
     };
     await this.#recorder.record({ type: 'admin', session: id, data, body: JSON.stringify(order) }, 'disk');
+    await this.#labels.applied(id, session.workspace, by, startOf(session));
     const done = await this.#supervisor('apply', { session: id, ...order });
     const result = { act: 'applied', by, applied: done.applied.length, refused: done.refused.length };
     await this.#recorder.record({ type: 'admin', session: id, data: result, body: JSON.stringify(done) }, 'disk');
@@ -51,4 +57,10 @@ export class Proposals {
     await this.#recorder.admin(by, 'discard', {}, id);
     await this.#supervisor('discard', { session: id });
   }
+}
+
+/** What a session began with; null for one of before there were labels. */
+function startOf({ detail }: StoredSession): RecordValue {
+  const policy = detail['policy'] as unknown as SessionPolicy | undefined;
+  return policy?.labels?.start ?? null;
 }

@@ -14,6 +14,7 @@ import {
 import { digestBytes } from '@cordon/protocol/digest';
 import type { SessionRecord, SessionStore, StoredSession } from '@cordon/store';
 import { isControlCode, refusal } from '../error.ts';
+import type { Labels } from '../labels/labels.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
@@ -41,6 +42,7 @@ export interface SessionParts {
   readonly registry: SessionRegistry;
   readonly stops: StopTable;
   readonly recorder: Recorder;
+  readonly labels: Labels;
   readonly backends: SessionBackends;
   readonly feed: SessionFeed;
   readonly clock: Clock;
@@ -112,6 +114,7 @@ export class Sessions {
     registry.add(live);
     try {
       await this.#recordOrder(plan, request, by);
+      await this.#parts.labels.begins(plan.policy);
       await this.#parts.backends.pushSession(live.id);
       // A stop that came meanwhile has found this session in the registry; it must not start after it was stopped.
       this.#refuseStopped(plan);

@@ -36,6 +36,8 @@ export interface GatewaySource {
   bodyKey(session: string): BodyKey;
   authority(): { readonly certificate: string; readonly key: string };
   lease(params: GatewayUplink['lease']['params']): Promise<GatewayUplink['lease']['result']>;
+  /** A session has seen something. Resolves once that is stored. */
+  label(params: GatewayUplink['label']['params']): Promise<void>;
   /** The journal grew. */
   kick(): void;
 }
@@ -93,6 +95,11 @@ export class Gateways implements Disposable {
       lease: async (params) => {
         if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
         return await this.#source.lease(params);
+      },
+      label: async (params) => {
+        if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
+        await this.#source.label(params);
+        return null;
       },
       head: ({ writer, wseq }) => {
         if (connected !== null && writer === connected.hello.writer) connected.wseq = wseq;

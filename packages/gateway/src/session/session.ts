@@ -24,6 +24,8 @@ export class Session {
   readonly id: string;
   readonly attempts: Attempts;
   readonly breakers: Breakers;
+  /** What the journal holds of it from before this process. */
+  readonly past: SessionPast;
   readonly denials = new Denials();
   readonly denied = new DeniedRate();
   readonly rates = new Rates();
@@ -45,6 +47,7 @@ export class Session {
     this.id = id;
     this.attempts = new Attempts(past);
     this.breakers = new Breakers(limits.breakersPerSessionMax, past.closed);
+    this.past = past;
     this.#limits = limits;
     this.held = new HeldBytes(limits.bodyBytesHeldPerSessionMax, held);
   }

@@ -1,11 +1,13 @@
 import { hash } from 'node:crypto';
-import { consumePermit, discardPermit, type Permit, type PolicySnapshot, rulesFor } from '@cordon/policy';
+import { consumePermit, discardPermit, type Permit, rulesFor } from '@cordon/policy';
 import { type Intent, type SessionPolicy, sealRecord } from '@cordon/protocol';
 import type { Road } from '../ask.ts';
-import { checkPolicy, isPermitted } from '../effect.ts';
+import type { InForce } from '../control/policies.ts';
+import { checkPolicy, isPermitted, seen } from '../effect.ts';
 import { GatewayError } from '../error.ts';
 import { codeOf, isUnsent } from '../failure.ts';
 import { deniedTooOften, judge, noSecrets, refusalOfFault } from '../judge.ts';
+import { type Labelled, labelIntent } from '../label/intent.ts';
 import { reset } from '../listen/listener.ts';
 import type { Socket } from '../listen/wire.ts';
 import { outcomeEntry } from '../record.ts';
@@ -65,14 +67,15 @@ async function open(road: Road, tunnel: Tunnel): Promise<Refusal | null> {
   if (policy === null) return withoutPolicy();
   const tooOften = deniedTooOften(road, tunnel.session);
   if (tooOften !== null) return tooOften;
-  const { snapshot } = policy;
   const intent = toIntent(policy.session, tunnel);
-  const judged = await judge(road, tunnel, { snapshot, intent, plan: noSecrets, payload: null });
-  if (judged.outcome === 'allow') await effect(road, tunnel, judged.permit, snapshot);
+  const asked = { policy, intent, plan: noSecrets, readable: nothing, ownCredential: false, payload: null };
+  const judged = await judge(road, tunnel, asked);
+  if (judged.outcome === 'allow') await effect(road, tunnel, judged.permit, { policy, labelled: judged.labelled });
   return null;
 }
 
-const digestOfNothing = hash('sha256', '');
+const nothing = Buffer.alloc(0);
+const digestOfNothing = hash('sha256', nothing);
 
 function toIntent(session: SessionPolicy, { resource, via }: Tunnel): Intent {
   return sealRecord({
@@ -89,8 +92,13 @@ function toIntent(session: SessionPolicy, { resource, via }: Tunnel): Intent {
   });
 }
 
+interface Made {
+  readonly policy: InForce;
+  readonly labelled: Labelled;
+}
+
 /** From the permit to the end of the tunnel. Ends in exactly one `outcome`. */
-async function effect(road: Road, tunnel: Tunnel, permit: Permit, snapshot: PolicySnapshot): Promise<void> {
+async function effect(road: Road, tunnel: Tunnel, permit: Permit, made: Made): Promise<void> {
   const { session } = tunnel;
   const startedMs = road.clock.monotonic();
   let code = 'relayed';
@@ -98,7 +106,7 @@ async function effect(road: Road, tunnel: Tunnel, permit: Permit, snapshot: Poli
   let piped: Piped | null = null;
   try {
     const gone = whenGone(tunnel.socket);
-    const pin = await road.destinations.pinTunnel(permit, rulesFor(snapshot, permit.destination), gone);
+    const pin = await road.destinations.pinTunnel(permit, rulesFor(made.policy.snapshot, permit.destination), gone);
     if ('refused' in pin) {
       code = pin.code;
       session.denials.add({
@@ -113,14 +121,19 @@ async function effect(road: Road, tunnel: Tunnel, permit: Permit, snapshot: Poli
       return;
     }
     gone.throwIfAborted();
-    checkPolicy(road, session, permit, { snapshot });
+    // Whatever comes in is anybody's, from its first byte on; so the session has seen it before there is a way for it.
+    await seen(road, session, permit, made, { pin, lease: null });
+    // Nobody reads what goes out, so it may hold whatever the session has seen by now.
+    const permitted = (): boolean => isPermittedNow(road, session, permit, made);
+    if (!permitted()) throw new GatewayError('no-longer-permitted', 'the session has seen what may not go there');
+    checkPolicy(road, session, permit, made);
     // From here to the dial nothing is awaited: `checkStop` is the last synchronous step.
     checkStop(permit, session, road.right);
     consumePermit(permit, road.minter, { intentDigest: permit.intentDigest, payload: permit.payload });
     const far = await road.upstreams.tunnel(session.id, pin, gone);
     address = far.remoteAddress ?? null;
-    using stream = session.openStream(() => isPermitted(road, session, permit), road.clock.monotonic(), gone);
-    checkPolicy(road, session, permit, { snapshot });
+    using stream = session.openStream(permitted, road.clock.monotonic(), gone);
+    checkPolicy(road, session, permit, made);
     const passed = (way: 'out' | 'in', bytes: number): void => {
       session.traffic[way] += bytes;
     };
@@ -150,6 +163,14 @@ async function effect(road: Road, tunnel: Tunnel, permit: Permit, snapshot: Poli
       'os',
     );
   }
+}
+
+/** With the labels of this moment, where others are asked about with those of their decision. */
+function isPermittedNow(road: Road, session: Session, permit: Permit, { labelled }: Made): boolean {
+  const policy = road.policyOf(session.id);
+  if (policy === null) return false;
+  const now = labelIntent(labelled.context, policy.snapshot, permit.intent, { body: nothing, ownCredential: false });
+  return isPermitted(road, session, permit, now);
 }
 
 /** The grant's own limits, where it has them: policy has folded them over all layers. */

@@ -19,6 +19,8 @@ export interface BridgeOptions {
   readonly near: Peer;
   readonly far: Peer;
   readonly scrubber: Scrubber | null;
+  /** The handshake went out with a credential of ours. */
+  readonly ownCredential: boolean;
   readonly lifeMs: number;
   /** Aborts when the policy no longer permits the WebSocket, or the session stops. */
   readonly signal: AbortSignal;
@@ -121,15 +123,17 @@ async function forward(options: BridgeOptions, direction: Direction, to: Peer, r
   const scrubbed = [...new Set((scrubber?.hits.slice(before) ?? []).map((hit) => hit.secret))];
   const policy = road.policyOf(session.id);
   if (policy === null) throw new Denied('stale-policy');
-  const { snapshot } = policy;
   const startedMs = road.clock.monotonic();
   const intent = messageIntent(options.handshake, direction, message);
-  const judged = await judge(road, asker, { snapshot, intent, plan: noSecrets, payload: message.data });
+  const { ownCredential } = options;
+  const { data } = message;
+  const asked = { policy, intent, plan: noSecrets, readable: data, ownCredential, payload: data };
+  const judged = await judge(road, asker, asked);
   if (judged.outcome === 'deny') throw new Denied(judged.denied.code);
-  const { permit } = judged;
+  const { permit, labelled } = judged;
   let code = 'relayed';
   try {
-    checkPolicy(road, session, permit, { snapshot });
+    checkPolicy(road, session, permit, { policy, labelled });
     await send(road, checkStop(permit, session, road.right), message, to);
   } catch (error: unknown) {
     code = codeOf(error);

@@ -2,10 +2,12 @@ import type { Upgraded } from '@cordon/egress';
 import type { Permit } from '@cordon/policy';
 import { injectSecrets, Scrubber } from '@cordon/secrets';
 import type { Ask, Road } from '../ask.ts';
-import { checkPolicy, type Decided, isPermitted, type Ready, relayAnswer, undertake } from '../effect.ts';
+import { checkPolicy, type Decided, isPermitted, type Ready, relayAnswer, seen, undertake } from '../effect.ts';
+import { GatewayError } from '../error.ts';
 import { wireTarget } from '../http/adapter.ts';
 import { readBody } from '../http/body.ts';
-import { judge } from '../judge.ts';
+import { isOurs, judge } from '../judge.ts';
+import { heldBack } from '../label/held-back.ts';
 import type { UpgradeSocket } from '../listen/wire.ts';
 import { consume } from '../perform.ts';
 import { answerProblem } from '../refuse/answer.ts';
@@ -37,16 +39,19 @@ export async function serveWebSocket(road: Road, ask: Ask, upgrade: UpgradeSocke
   if (isRefusal(body)) return body;
   const policy = road.policyOf(ask.session.id);
   if (policy === null) return withoutPolicy();
-  const { snapshot } = policy;
   const read = readIntent(ask, policy, handshake.headers, body, 'http.upgrade');
   if (isRefusal(read)) return read;
-  const judged = await judge(road, ask, { snapshot, intent: read.intent, plan: read.plan, payload: null });
+  const { intent, plan } = read;
+  const ownCredential = isOurs(plan, intent.args.query);
+  const asked = { policy, intent, plan, readable: body.readable, ownCredential, payload: null };
+  const judged = await judge(road, ask, asked);
   if (judged.outcome === 'deny') {
     const { retryAfterSeconds } = judged.denied;
     answerProblem(ask.response, judged.problem, { close: true, retryAfterSeconds, method: 'GET' });
     return null;
   }
-  await open(road, ask, judged.permit, { snapshot, plan: judged.plan, handshake, upgrade });
+  const { permit, labelled } = judged;
+  await open(road, ask, permit, { policy, plan: judged.plan, labelled, handshake, upgrade });
   return null;
 }
 
@@ -83,20 +88,24 @@ async function take(
   ask: Ask,
   permit: Permit,
   made: Opening,
-  { lease, outcome }: Ready,
+  ready: Ready,
   answer: Upgraded,
 ): Promise<void> {
   const { session } = ask;
   const { limits, clock } = road;
+  const { lease, outcome } = ready;
   outcome.answered({ status: 101, address: answer.address });
   const { socket } = made.upgrade;
   let taken = false;
   try {
     checkPolicy(road, session, permit, made);
+    // Every message of it is worth what its server is worth, so one fall stands for all of them.
+    await heldBack(answer.socket, seen(road, session, permit, made, ready));
+    if (answer.socket.destroyed) throw new GatewayError('stream-cut', 'the server closed the WebSocket at once');
     using scrubber = lease === null ? null : new Scrubber(lease);
     // Whether the agent is still there its own side of the bridge tells, after what it had sent before.
     using stream = session.openStream(
-      () => isPermitted(road, session, permit),
+      () => isPermitted(road, session, permit, made.labelled),
       clock.monotonic(),
       new AbortController().signal,
     );
@@ -110,7 +119,17 @@ async function take(
     const far = new Peer({ socket: answer.socket, head: answer.head, role: 'client', ...own });
     const lifeMs = permit.obligations.lifeMs ?? limits.websocketLifeMs;
     const handshake = permit.intent;
-    const end = await bridge({ road, asker: ask, handshake, near, far, scrubber, lifeMs, signal: stream.signal });
+    const end = await bridge({
+      road,
+      asker: ask,
+      handshake,
+      near,
+      far,
+      scrubber,
+      lifeMs,
+      ownCredential: lease !== null,
+      signal: stream.signal,
+    });
     outcome.relayed({ digest: null, scrubbed: [...new Set(scrubber?.hits.map((hit) => hit.secret) ?? [])] });
     if (end.code !== 'relayed') outcome.failed(end.code);
   } finally {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Entry } from '@cordon/protocol';
+import type { Entry, RecordValue } from '@cordon/protocol';
 import { textOf } from '../entry.ts';
 import { noLeaf } from '../leaf.ts';
 
@@ -13,6 +13,8 @@ export interface SessionPast {
   readonly attempt: string | null;
   /** Actions at resources that a breaker closed and nobody has reset. */
   readonly closed: readonly ClosedWay[];
+  /** `data.after` of the last label entry: what the session had seen. */
+  readonly label: RecordValue;
 }
 
 interface ClosedWay {
@@ -20,7 +22,7 @@ interface ClosedWay {
   readonly resource: string;
 }
 
-const nothing: SessionPast = { seq: 0, decisions: 0, attempt: null, closed: [] };
+const nothing: SessionPast = { seq: 0, decisions: 0, attempt: null, closed: [], label: null };
 
 /** Everything that the next entry depends on; a fold over the writer's entries. */
 export class JournalState {
@@ -53,6 +55,7 @@ export class JournalState {
       decisions: before.decisions + (decided ? 1 : 0),
       attempt: decided ? textOf(entry, 'attemptDigest') : before.attempt,
       closed: entry.type === 'breaker' ? closedAfter(before.closed, entry) : before.closed,
+      label: entry.type === 'label' ? (entry.data['after'] ?? null) : before.label,
     });
   }
 

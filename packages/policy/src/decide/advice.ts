@@ -3,6 +3,7 @@ import { assertNever } from '@cordon/protocol';
 import { coreRuleIds } from '../core.ts';
 import { suggestGrant } from '../grant/suggest.ts';
 import type { DenyCode } from './decision.ts';
+import { adviseOnFlow } from './flow-advice.ts';
 
 export interface Advice {
   readonly title: string;
@@ -30,6 +31,15 @@ export function adviseOn(code: DenyCode, intent: Intent, attempt: string, reason
       return { title: `forbidden by ${reasons.join(', ')}`, nextSteps: [explain] };
     case 'forbidden':
       return { title: `forbidden by ${reasons.join(', ')}`, nextSteps: [explain] };
+    case 'flow-R1':
+    case 'flow-R2':
+    case 'flow-R3':
+    case 'flow-R4':
+    case 'flow-R5':
+    case 'flow-R6':
+    case 'flow-R7':
+    case 'flow-R8':
+      return adviseOnFlow(code, intent, explain);
     case 'session-stopped':
       return { title: 'the session is stopped', nextSteps: [`cordon unfreeze ${intent.session}`, explain] };
     case 'stale-policy':

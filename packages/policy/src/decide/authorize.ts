@@ -83,11 +83,11 @@ function judge(placed: Case, slice: Slice): Decision {
   if (real.kind === 'permitted') return allow(placed, real.permits);
   const highest = snapshot.rungs.at(-1);
   // Where no policy reads the approval every evaluation would give the same answer.
-  if (highest === undefined || !snapshot.readsApproval || real.code === 'request-invalid') {
-    return deny(placed, real.code, real.reasons);
-  }
-  const best = verdictWith(placed, slice, highest);
+  if (!snapshot.readsApproval || real.code === 'request-invalid') return deny(placed, real.code, real.reasons);
+  // What no approval would lift comes first: without a grant it is of no use to hear of a flow rule.
+  const best = verdictWith(placed, slice, highest ?? everybody);
   if (best.kind === 'refused') return deny(placed, best.code, best.reasons);
+  if (highest === undefined) return deny(placed, real.code, real.reasons);
   const rung = snapshot.rungs.find((each) => verdictWith(placed, slice, each).kind === 'permitted') ?? highest;
   return hold(placed, rung, ...whyHeld(real, best.permits));
 }
@@ -105,6 +105,9 @@ function whyHeld(
 function layerOf(id: string): string {
   return id.slice(0, id.indexOf('/'));
 }
+
+/** An approval that nobody can give; asked about where there are no rungs, and only for the reason of a deny. */
+const everybody: ApprovalFacts = { quorum: 16, strong: true };
 
 function verdictWith(placed: Case, slice: Slice, approval: ApprovalFacts): Verdict {
   const { snapshot, intent, facts } = placed;

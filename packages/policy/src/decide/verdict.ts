@@ -32,7 +32,12 @@ function refused(code: DenyCode, reasons: readonly string[]): Verdict {
   return { kind: 'refused', code, reasons };
 }
 
+const coreCodes: readonly DenyCode[] = [
+  ...(['session-stopped', 'flow-R0', 'flow-R1', 'flow-R2', 'flow-R3', 'flow-R4', 'flow-R5', 'flow-R6'] as const),
+  'flow-R8',
+];
+
 /** Codes that core rules may name; the load gate lets no other policy name one. */
 function coreCode(code: string | null): DenyCode {
-  return code === 'session-stopped' || code === 'flow-R0' ? code : 'forbidden';
+  return coreCodes.find((known) => known === code) ?? 'forbidden';
 }

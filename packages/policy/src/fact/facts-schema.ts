@@ -19,6 +19,12 @@ export const factsSchema: JsonSchema = {
     args: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string' } } },
     nums: { type: 'object', additionalProperties: { type: 'integer' } },
     flow: objectOf(propertiesOf(flowFields)),
+    labels: objectOf({
+      ctx: { type: 'string', pattern: '^sha256:[0-9a-f]{64}$' },
+      grade: { enum: [1, 2, 3] },
+      leakBytes: { type: 'integer', minimum: 0 },
+      leakUsed: { type: 'integer', minimum: 0 },
+    }),
   }),
 };
 

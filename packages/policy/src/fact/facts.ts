@@ -27,6 +27,17 @@ export interface Facts extends ValuesOf<typeof commonFields> {
   readonly args: { readonly [pointer: string]: readonly string[] };
   readonly nums: { readonly [pointer: string]: number };
   readonly flow: Flow;
+  readonly labels: LabelFacts;
+}
+
+/** What the flow facts were worked out from; recorded, and no policy reads it. */
+export interface LabelFacts {
+  /** Digest of the session's context label. */
+  readonly ctx: string;
+  readonly grade: 1 | 2 | 3;
+  /** What the leak meter would count for this intent, and what it had counted before. */
+  readonly leakBytes: number;
+  readonly leakUsed: number;
 }
 
 export interface FactsInput
@@ -38,21 +49,33 @@ export interface FactsInput
   readonly live: boolean;
 }
 
-/**
- * Labels are not computed yet: context untrusted and private, destinations as named by a person.
- * The rules that read them (R1–R8) are off; the format is final.
- */
-export const constantFlow: Flow = {
-  argConf: 2,
+/** Nothing is known: the worst in every field, so that a label that is missing denies. */
+export const unknownFlow: Flow = {
+  argConf: 3,
   argInteg: 0,
-  clearance: 2,
-  ctxConf: 2,
+  clearance: 0,
+  ctxConf: 3,
   ctxInteg: 0,
-  destInteg: 3,
+  destInteg: 0,
   leakOk: false,
   linksOk: false,
   readersOk: false,
 };
+
+/** What a test of policies assumes where it says nothing: internal data in a vouched context, to where a person named. */
+export const usualFlow: Flow = {
+  argConf: 1,
+  argInteg: 2,
+  clearance: 2,
+  ctxConf: 1,
+  ctxInteg: 2,
+  destInteg: 3,
+  leakOk: true,
+  linksOk: true,
+  readersOk: false,
+};
+
+const noLabels: LabelFacts = { ctx: `sha256:${'0'.repeat(64)}`, grade: 1, leakBytes: 0, leakUsed: 0 };
 
 /** @throws CordonError `not-canonical` for a text with half a surrogate pair, which no adapter lets through */
 export function hashIntent(intent: Intent): Digest {
@@ -76,9 +99,10 @@ export function createFacts(intent: Intent, given: FactsInput): Facts {
     covered: given.covered ?? true,
     depth: given.depth ?? 0,
     effect: given.effect ?? defaultEffect(intent),
-    flow: given.flow ?? constantFlow,
+    flow: given.flow ?? unknownFlow,
     freshUntil: given.freshUntil,
     intent: hashIntent(intent),
+    labels: given.labels ?? noLabels,
     live: given.live,
     minuteOfWeek: minuteOfWeek(given.at),
     nums: given.nums ?? {},

@@ -1,11 +1,11 @@
-import type { LayerSource, OriginRule } from '@cordon/protocol';
+import type { LayerSource, OriginRule, SinkRule } from '@cordon/protocol';
 import { type PolicyProblem, problem } from '../gate/problem.ts';
 import { limits } from '../limits.ts';
 import { describeGrant } from './describe.ts';
 import { type Grant, type GrantProblem, wrongGrant } from './grant.ts';
 import { cedarString, isAnyPath, routeCondition } from './path-pattern.ts';
 import { parseTarget, type Target } from './target.ts';
-import { checkKind, type GrantTerms, parseTerms } from './terms.ts';
+import { checkKind, clearances, type GrantTerms, parseTerms } from './terms.ts';
 
 export interface CompileOptions {
   readonly layer: LayerSource['name'];
@@ -13,6 +13,8 @@ export interface CompileOptions {
   readonly source: string;
   /** From the tenant's or a higher layer; a session's grant never reaches this host's own addresses. */
   readonly trusted?: boolean;
+  /** From a profile: what it names counts as named by the operator, not by the person of the session. */
+  readonly preset?: boolean;
 }
 
 export interface CompiledGrants {
@@ -56,8 +58,7 @@ export function compileGrants(grants: readonly Grant[], options: CompileOptions)
     if (target.scheme === 'tcp') tcp.add(target.origin);
     // Raw TCP has an address of its own in the sandbox, so its name does not point where HTTP and TLS are served.
     else if (!target.wildcard && target.named) hosts.add(target.host);
-    const rule = originRule(grant, target, options.trusted ?? false);
-    if (rule !== null) origins.push(rule);
+    origins.push(originRule(grant, target, options));
   }
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, policies, origins, hosts: [...hosts].sort(), tcp: [...tcp].sort(), describe };
@@ -203,13 +204,30 @@ function placeConditions(target: Target, context: 'http' | 'tunnel', withPlace: 
   ];
 }
 
-function originRule(grant: Grant, target: Target, trusted: boolean): OriginRule | null {
-  const addresses = grant.addresses ?? [];
-  const bodyOnRead = grant.body ?? false;
-  const encodedSlash = grant.encodedSlash ?? false;
-  // A tunnel always has its rule: by it the gateway knows that one may be meant before it looks at the bytes.
-  if (addresses.length === 0 && !bodyOnRead && !encodedSlash && !trusted && target.kind !== 'tunnel') return null;
-  return { origin: target.origin, addresses, trusted, bodyOnRead, encodedSlash };
+/** What a permit does not say: where its names may lead, and what may flow. A tunnel is known by it before it is read. */
+function originRule(grant: Grant, target: Target, options: CompileOptions): OriginRule {
+  const { addresses = [], body: bodyOnRead = false, encodedSlash = false } = grant;
+  const trusted = options.trusted ?? false;
+  const sink = sinkRule(grant, target, trusted || options.preset === true ? 4 : 3);
+  return { origin: target.origin, addresses, trusted, bodyOnRead, encodedSlash, sink };
+}
+
+function sinkRule(grant: Grant, target: Target, integrity: 3 | 4): SinkRule {
+  const { path, kind } = target;
+  const methods = grant.methods ?? ['GET', 'HEAD'];
+  return {
+    kind: kind === 'request' && grant.websocket === true ? 'both' : kind,
+    methods: kind === 'request' ? [...new Set(methods)] : [],
+    path: { segments: [...path.segments], below: path.below },
+    clearance: grant.clearance === undefined ? null : clearances.indexOf(grant.clearance),
+    integrity,
+    yields: grant.yields ?? 'untrusted',
+    critical: Object.entries(grant.critical ?? {}).map(([at, said]) =>
+      typeof said === 'string'
+        ? { at, type: said, among: [] }
+        : { at, type: said.type, among: [...(said.among ?? [])] },
+    ),
+  };
 }
 
 function toProblem(wrong: GrantProblem, grant: Grant, source: string): PolicyProblem {

@@ -1,3 +1,5 @@
+import type { CriticalType, Yields } from '@cordon/protocol';
+
 /** One entry of `grants` or `denies` in YAML, or one `--allow`; its shape is checked by whoever read the file. */
 export interface Grant {
   /** Exactly one of `allow` and `deny`: `[SCHEME://]HOST[:PORT][/PATH]`, SCHEME one of http, ws, wss, tcp, tls. */
@@ -7,6 +9,10 @@ export interface Grant {
   readonly methods?: readonly string[] | undefined;
   /** What may be sent there; default public. */
   readonly clearance?: Clearance | undefined;
+  /** What an answer from there is worth; default untrusted. `derived`: what a model makes of what it was told. */
+  readonly yields?: Yields | undefined;
+  /** Arguments of a JSON body that say who gets it, or how much: JSON pointers with `*`, and what is named there. */
+  readonly critical?: Readonly<Record<string, CriticalType | CriticalTerms>> | undefined;
   /** `bytes`: number or `64KiB`; `rate`: `30/1m`; `life` of a tunnel or WebSocket: `2h`. */
   readonly limits?:
     | {
@@ -30,6 +36,12 @@ export interface Grant {
   readonly line?: number | null | undefined;
 }
 
+export interface CriticalTerms {
+  readonly type: CriticalType;
+  /** Canonical values; of e-mail addresses also `@domain`. */
+  readonly among?: readonly string[] | undefined;
+}
+
 export type Clearance = 'public' | 'internal' | 'private' | 'secret';
 
 /** A problem of one grant: which member is wrong and what would be right. */
@@ -42,6 +54,8 @@ export interface GrantProblem {
     | 'limits'
     | 'addresses'
     | 'clearance'
+    | 'yields'
+    | 'critical'
     | 'websocket'
     | 'tls'
     | 'body'

@@ -1,5 +1,10 @@
+import type { CriticalType, Yields } from '@cordon/protocol';
 import { addressOf } from '../canonical/address.ts';
+import { criticalTypes } from '../critical/type.ts';
+import { canonicalValue } from '../critical/value.ts';
 import { parseDuration } from '../gate/annotation.ts';
+import { parseJson } from '../json/parse.ts';
+import type { Json } from '../json/value.ts';
 import { limits } from '../limits.ts';
 import { type Grant, type GrantProblem, wrongGrant } from './grant.ts';
 import type { Target } from './target.ts';
@@ -16,7 +21,8 @@ export interface GrantTerms {
   readonly approval: number;
 }
 
-const clearances = ['public', 'internal', 'private', 'secret'];
+/** By level. */
+export const clearances: readonly string[] = ['public', 'internal', 'private', 'secret'];
 /** CONNECT and TRACE are no requests to an origin: one is a tunnel, the other reflects credentials. */
 const neverMethods = new Set(['CONNECT', 'TRACE', 'TRACK']);
 
@@ -26,6 +32,8 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   if (grant.clearance !== undefined && !clearances.includes(grant.clearance)) {
     return wrongGrant('clearance', `a clearance is one of ${clearances.join(', ')}`);
   }
+  const flowless = checkLabels(grant);
+  if (flowless !== null) return flowless;
   if (grant.deny !== undefined && (grant.limits !== undefined || grant.addresses !== undefined)) {
     return wrongGrant('limits', 'a deny has no limits and no addresses');
   }
@@ -56,6 +64,44 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   return { ok: true, methods: methods.names, bytes, rate, life, approval };
 }
 
+/** A deny lets nothing through, so it says nothing of what may flow. */
+function checkLabels(grant: Grant): GrantProblem | null {
+  const { yields, critical, clearance } = grant;
+  if (grant.deny !== undefined && (clearance !== undefined || yields !== undefined || critical !== undefined)) {
+    return wrongGrant('deny', 'a deny has no clearance, no yields and no critical arguments');
+  }
+  if (yields !== undefined && !yieldsKnown.includes(yields)) {
+    return wrongGrant('yields', `what a place yields is one of ${yieldsKnown.join(', ')}`);
+  }
+  const rules = Object.entries(critical ?? {});
+  if (rules.length > limits.criticalRulesMax) {
+    return wrongGrant('critical', `a grant has at most ${limits.criticalRulesMax} critical arguments`);
+  }
+  for (const [at, said] of rules) {
+    if (!pointer.test(at)) return wrongGrant('critical', `${JSON.stringify(at)} is no JSON pointer`, '/to/*');
+    const { type, among = [] } = typeof said === 'string' ? { type: said } : said;
+    if (!criticalTypes.includes(type)) return wrongGrant('critical', `a type is one of ${criticalTypes.join(', ')}`);
+    const odd = among.find((value) => !isNameable(type, value));
+    if (odd !== undefined) return wrongGrant('critical', `${JSON.stringify(odd)} is no canonical ${type}`);
+  }
+  return null;
+}
+
+const yieldsKnown: readonly Yields[] = ['untrusted', 'derived', 'vouched'];
+const pointer = /^(\/[^/"\\\s]{1,64}){1,16}$/;
+
+function isNameable(type: CriticalType, value: string): boolean {
+  if (type === 'email' && value.startsWith('@')) return isNameable(type, `a${value}`);
+  const read = canonicalValue(type, type === 'money' ? Number(value) : type === 'argv' ? wordsOf(value) : value);
+  return read.ok && read.value === value;
+}
+
+/** As a canonical argv is written: a JSON array. */
+function wordsOf(text: string): Json {
+  const parsed = parseJson(new TextEncoder().encode(text), 'arguments');
+  return parsed.ok ? parsed.value : null;
+}
+
 /** What a grant of this kind cannot say: a term that nobody keeps must not look like one that is kept. */
 export function checkKind(grant: Grant, { kind }: Target): GrantProblem | null {
   const request = kind === 'request';
@@ -66,6 +112,8 @@ export function checkKind(grant: Grant, { kind }: Target): GrantProblem | null {
   const what = kind === 'tunnel' ? 'a tunnel' : 'a WebSocket alone';
   if (grant.methods !== undefined) return wrongGrant('methods', `${what} has no methods`);
   if (grant.body !== undefined) return wrongGrant('body', `${what} has no body`);
+  if (grant.critical !== undefined)
+    return wrongGrant('critical', `${what} has no JSON body that arguments are read of`);
   if (grant.encodedSlash !== undefined && kind === 'tunnel') return wrongGrant('allow', 'a tunnel has no path');
   if (grant.approval !== undefined && kind === 'tunnel') {
     return wrongGrant('approval', 'nobody could be shown what goes through a tunnel, so none waits for a person');

@@ -1,6 +1,6 @@
 import type { ActionName, Intent, Outcome, PayloadKind } from '@cordon/protocol';
 import { authorize } from '../decide/authorize.ts';
-import { createFacts, type Facts, noApproval } from '../fact/facts.ts';
+import { createFacts, type Facts, noApproval, usualFlow } from '../fact/facts.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 
 /** A test of policies as it stands in a file: what is tried, and what must come of it. */
@@ -39,6 +39,7 @@ function runCase(snapshot: PolicySnapshot, each: PolicyTestCase): PolicyTestResu
     live: true,
     at: usualTime,
     ...each.facts,
+    flow: { ...usualFlow, ...each.facts?.flow },
     attempt: 'test',
     freshUntil: never,
   });

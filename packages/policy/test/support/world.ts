@@ -23,6 +23,7 @@ import {
   openTenant,
   type PolicySnapshot,
   type SnapshotOptions,
+  usualFlow,
 } from '../../src/index.ts';
 
 const wasm = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web'));
@@ -114,7 +115,7 @@ export const at = '2026-03-04T05:06:07.089Z';
 export const later = '2026-03-04T05:06:22.089Z';
 
 export function factsOf(intent: Intent, more: Partial<FactsInput> = {}) {
-  return createFacts(intent, { attempt: 'att_1', at, freshUntil: later, live: true, ...more });
+  return createFacts(intent, { attempt: 'att_1', at, freshUntil: later, live: true, flow: usualFlow, ...more });
 }
 
 export function decide(snapshot: PolicySnapshot, intent: Intent, more: Partial<FactsInput> = {}): Decision {
