@@ -1,6 +1,6 @@
 import { type Destinations, Interception, type Upstreams } from '@cordon/egress';
 import type { Journal, SessionKeyring } from '@cordon/ledger';
-import { createPermitMinter, type Engine, type Label } from '@cordon/policy';
+import { createPermitMinter, type Engine } from '@cordon/policy';
 import {
   assertNever,
   type ChannelStream,
@@ -11,14 +11,14 @@ import {
   type Handlers,
   type OpenBreakers,
   type Random,
-  type RecordValue,
   type ServeMessage,
 } from '@cordon/protocol';
-import { Leases, Secret } from '@cordon/secrets';
+import { Leases } from '@cordon/secrets';
 import type { Report, Road } from './ask.ts';
 import { recordReset } from './breaker/breaker.ts';
 import { Sinks } from './breaker/sinks.ts';
 import { Arrivals } from './control/arrivals.ts';
+import { ControlAsks } from './control/asks.ts';
 import { Policies } from './control/policies.ts';
 import { RightToDecide } from './control/right.ts';
 import { parseSupervisorMessage, type SupervisorPort } from './control/supervisor.ts';
@@ -97,10 +97,11 @@ export class Gateway implements AsyncDisposable {
     this.#sinks = new Sinks(this.#limits.sinksMax);
     this.#policies = new Policies(options.engine, options.tenant);
     this.#arrivals = new Arrivals(this.#limits.policyWaitMs);
-    this.#credentials = new Leases({ source: { lease: (request) => this.#lease(request) }, clock });
+    const asks = new ControlAsks(() => this.#uplink, this.#limits);
+    this.#credentials = new Leases({ source: asks, clock });
     this.#labels = new Contexts({
       journal,
-      store: (session, label) => this.#storeLabel(session, label),
+      store: (session, label) => asks.storeLabel(session, label),
       fallen: (session) => this.#reauthorize(0, session),
     });
     const road: Road = {
@@ -387,20 +388,5 @@ export class Gateway implements AsyncDisposable {
     if (channel === null || wseq === this.#reportedWseq) return;
     this.#reportedWseq = wseq;
     channel.send('head', { writer: journal.writer, wseq, leaf });
-  }
-
-  /** @throws GatewayError `control-lost`; the control plane's own code when it refuses */
-  async #storeLabel(session: string, label: Label): Promise<void> {
-    const { channel } = this.#uplink;
-    if (channel === null) throw new GatewayError('control-lost', 'no control plane to store a label');
-    await channel.call('label', { session, label: label as unknown as RecordValue }, this.#limits.labelTimeoutMs);
-  }
-
-  /** @throws GatewayError `control-lost`; the control plane's own code when it refuses */
-  async #lease(request: GatewayUplink['lease']['params']): Promise<{ value: Secret; expiresAt: string }> {
-    const { channel } = this.#uplink;
-    if (channel === null) throw new GatewayError('control-lost', 'no control plane to lease a secret from');
-    const { value, expiresAt } = await channel.call('lease', request, this.#limits.credentialTimeoutMs);
-    return { value: Secret.from(value), expiresAt };
   }
 }
