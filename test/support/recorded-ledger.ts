@@ -18,7 +18,7 @@ import {
 import { type Intent, type SessionPolicy, sealRecord, type TenantPolicy } from '@cordon/protocol';
 import { decisionEntry, outcomeEntry, startEntry } from '../../packages/gateway/src/record.ts';
 import { Attempts } from '../../packages/gateway/src/session/attempts.ts';
-import { deniedByGateway, deniedByPolicy, type Verdict } from '../../packages/gateway/src/verdict.ts';
+import { deniedByGateway, deniedByPolicy, type Settled } from '../../packages/gateway/src/verdict.ts';
 
 export const engineFile = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web')).pathname;
 
@@ -166,7 +166,7 @@ class SessionRecorder {
   }
 }
 
-function verdictOf(decision: Decision, index: number): Verdict {
+function verdictOf(decision: Decision, index: number): Settled {
   if (decision.outcome !== 'allow') return deniedByPolicy(decision);
   if (index % 10 === 7) return deniedByGateway(decision, 'rate-limited', 'too fast');
   return { outcome: 'allow', allow: decision, plan: { refused: false, uses: [], headers: [] } };

@@ -195,7 +195,7 @@ export const gatewayMutations: readonly Mutation[] = [
   ),
   ...mutationsOf(src('decide'), [test('body')], [['any rate', 'if (waitMs > 0) {', 'if (waitMs < 0) {']]),
   ...mutationsOf(
-    src('judge'),
+    src('conclude'),
     [test('shed')],
     [['the ledger fills its disk', 'if (road.diskFull())', 'if (road.diskFull() && intent === null)']],
   ),

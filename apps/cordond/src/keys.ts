@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { PeopleFile } from '@cordon/control-plane';
 import { type CheckpointSigner, createCheckpointKey, KeyStore, openSigner } from '@cordon/ledger';
 import { type Clock, isCordonError, type Random } from '@cordon/protocol';
-import { createSigningKey, openSigningKey, type PinnedKey } from '@cordon/protocol/dsse';
+import { createSigningKey, openSigningKey, type PinnedKey, parsePublicKey, type Signer } from '@cordon/protocol/dsse';
 import { createKeyFile, readKeyFile, writeFileAtomic } from '@cordon/store';
 
 /** The key that signs the ledger's checkpoints; made once. Its public half lies beside it, for whoever verifies. */
@@ -101,6 +101,23 @@ export async function openOperatorKey(people: string, name: string): Promise<Pin
   const { privatePem, pinned } = createSigningKey();
   await createKeyFile(file, privatePem);
   return pinned;
+}
+
+/** Signs receipts for uses of approvals. Its public half lies beside it, where gateways find it without being told. */
+export async function openApprovalSigner(keys: string): Promise<Signer> {
+  const file = path.join(keys, 'approval.pem');
+  const known = await readKeyText(file);
+  if (known !== null) return openSigningKey(known);
+  const { privatePem, pinned } = createSigningKey();
+  await writeFileAtomic(path.join(keys, 'approval.pub'), `${pinned.publicKey}\n`, 0o600);
+  await createKeyFile(file, privatePem);
+  return openSigningKey(privatePem);
+}
+
+/** Null: there is none, so no receipt counts. */
+export async function readApprovalKey(keys: string): Promise<PinnedKey | null> {
+  const text = await readKeyText(path.join(keys, 'approval.pub'));
+  return text === null ? null : parsePublicKey(text);
 }
 
 /** The list of people: whoever can write it decides who counts, so it is the owner's alone, like a key. */

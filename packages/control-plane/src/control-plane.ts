@@ -1,6 +1,7 @@
 import { type Status, timestamp } from '@cordon/protocol';
 import { Idempotency } from './api/idempotency.ts';
 import type { Route } from './api/route.ts';
+import { approvalRoutes } from './api/routes/approvals.ts';
 import { breakerRoutes } from './api/routes/breakers.ts';
 import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
 import { decisionRoutes } from './api/routes/decisions.ts';
@@ -51,7 +52,7 @@ export class ControlPlane {
 
   /** Ends everything: sandboxes, gateways, supervisor, and the records of it. Stores and ledger are the caller's. */
   async close(): Promise<void> {
-    const { sessions, link, registry, recorder, gateways, integrator, tenant } = this.#parts;
+    const { sessions, link, registry, recorder, gateways, integrator, tenant, approvals, webhook } = this.#parts;
     const { log, person } = this.#options;
     const quietly = (what: string) => (error: unknown) => log.fault(what, error);
     sessions.close();
@@ -62,6 +63,8 @@ export class ControlPlane {
     await sessions.settle();
     await recorder.admin(person, 'shutdown', { sessions: registry.size }).catch(quietly('shutdown record'));
     gateways[Symbol.dispose]();
+    approvals[Symbol.dispose]();
+    webhook[Symbol.dispose]();
     tenant[Symbol.dispose]();
     await this.#uplink[Symbol.asyncDispose]();
     await this.#api[Symbol.asyncDispose]();
@@ -71,9 +74,12 @@ export class ControlPlane {
 
   async #listen(): Promise<void> {
     const { sockets, log } = this.#options;
-    const { link, tenant, gateways, recovered, recorder, shredder } = this.#parts;
+    const { link, tenant, gateways, approvals, recovered, recorder, shredder } = this.#parts;
     await this.#uplink.listen(sockets.control);
-    tenant.follow(() => gateways.pushTenant());
+    tenant.follow(() => {
+      approvals.voidStale();
+      return gateways.pushTenant();
+    });
     await shredder.resume();
     await link.ensure().catch((error: unknown) => log.fault('supervisor', error));
     const data = {
@@ -133,6 +139,7 @@ export class ControlPlane {
       ...policyRoutes({ engine, tenant, sessions, suggester }),
       ...secretRoutes(secrets, recorder),
       ...breakerRoutes(gateways, recorder),
+      ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),
       ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder: this.#parts.shredder }),
     ];

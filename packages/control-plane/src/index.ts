@@ -1,5 +1,6 @@
 export type { ApiAnswer, ApiEvent, ApiRequest, JsonRoute, Route, RouteLimits, UpgradeRoute } from './api/route.ts';
 export { checkRoutes } from './api/route.ts';
+export type { WebhookMessage, WebhookPost } from './approvals/webhook.ts';
 export { type CordonFile, cordonFile } from './config/cordon-file.ts';
 export { type FileProblem, type ReadFile, readYaml } from './config/document.ts';
 export { ControlPlane } from './control-plane.ts';

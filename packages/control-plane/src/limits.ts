@@ -13,7 +13,8 @@ export const limits = {
   pageItemsDefault: 100,
   pageItemsMax: 500,
   cursorCharsMax: 256,
-  eventStreamsMax: 64,
+  /** One for each `run` that is attached, and some for those who watch. */
+  eventStreamsMax: 320,
   eventKeepAliveMs: 15_000,
   /** Bytes that a slow reader of events may leave unread; then its stream is closed and it resumes by cursor. */
   eventBacklogBytesMax: 4 * 1024 * 1024,
@@ -50,6 +51,22 @@ export const limits = {
   /** Whose signatures count; the list is one small file. */
   peopleMax: 64,
   personKeysMax: 4,
+  /** Questions to people that are not answered, or answered and not used; more: deny `hold-limit`. */
+  holdsPerSessionMax: 16,
+  holdsMax: 1000,
+  /** How long a question stands. */
+  holdMs: 15 * 60_000,
+  /** How long the gateway that got a use of an answer has to begin. */
+  approvalReceiptMs: 60_000,
+  /** The largest body that a person is asked about; what cannot be shown whole cannot be approved. */
+  holdPayloadBytesMax: 256 * 1024,
+  holdSweepMs: 1000,
+  webhookTimeoutMs: 5000,
+  webhookTriesMax: 3,
+  /** Between two tries, twice as long each time. */
+  webhookRetryMs: 1000,
+  /** Messages that wait for the receiver; the oldest goes. */
+  webhooksWaitingMax: 100,
   /** How long a stop waits for the supervisor to carry it out (it gives up on the kernel after 10 s itself). */
   stopCallTimeoutMs: 20_000,
   /** A kill without an answer for this long is a reason to ask whether the supervisor says anything at all. */

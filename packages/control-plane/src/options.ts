@@ -1,8 +1,10 @@
 import type { Journal, KeyStore, LedgerTree } from '@cordon/ledger';
 import type { Engine } from '@cordon/policy';
 import type { Clock, Random } from '@cordon/protocol';
+import type { Signer } from '@cordon/protocol/dsse';
 import type { SecretStore } from '@cordon/secrets';
 import type { Store } from '@cordon/store';
+import type { WebhookPost } from './approvals/webhook.ts';
 import type { SocketPaths, SupervisorSource } from './daemon.ts';
 import type { HostFiles } from './files.ts';
 import type { Log } from './log.ts';
@@ -35,6 +37,9 @@ export interface ControlPlaneOptions {
   readonly publicKey: string;
   readonly secrets: SecretStore;
   readonly authority: AuthoritySource;
+  /** Signs receipts for uses of approvals, and nothing else. */
+  readonly approvalSigner: Signer;
+  readonly postWebhook: WebhookPost;
   readonly people: { readonly file: PeopleFile; readonly operator: Operator };
   readonly engine: Engine;
   readonly profiles: Profiles;

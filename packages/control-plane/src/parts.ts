@@ -1,4 +1,7 @@
 import { JournalArchive } from '@cordon/ledger';
+import { Approvals } from './approvals/approvals.ts';
+import { newsOf } from './approvals/live-holds.ts';
+import { Webhook } from './approvals/webhook.ts';
 import { GatewayStates } from './daemon.ts';
 import { Labels } from './labels/labels.ts';
 import { Decisions } from './ledger/decisions.ts';
@@ -33,6 +36,9 @@ interface Records {
   readonly table: StopTable;
   readonly states: GatewayStates;
   readonly feed: SessionFeed;
+  /** Of holds. */
+  readonly holdFeed: SessionFeed;
+  readonly webhook: Webhook;
   readonly recovered: string[];
 }
 
@@ -44,18 +50,24 @@ export interface Parts extends Records {
   readonly proposals: Proposals;
   readonly stops: Stops;
   readonly shredder: Shredder;
+  readonly approvals: Approvals;
 }
 
 export async function createParts(options: ControlPlaneOptions): Promise<Parts> {
   const records = await openRecords(options);
-  const gateways = createGateways(options, records);
+  // Each names the other: gateways ask for approvals, and hear what becomes of them.
+  const gateways: Gateways = createGateways(options, records, () => approvals);
+  const approvals: Approvals = await openApprovals(options, records, () => gateways);
   // Each names the other: a session's start calls the supervisor, and the supervisor's events end sessions.
   const link: SupervisorLink = createLink(options, records, () => ({ sessions, stops }));
   const supervisor: SessionBackends['supervisor'] = (method, params, timeoutMs) => link.call(method, params, timeoutMs);
   const sessions = createSessions(options, records, {
     supervisor,
     pushSession: (id) => gateways.pushSession(id),
-    closeSession: (id) => gateways.closeSession(id),
+    closeSession: (id) => {
+      approvals.voidSessions([id], 'session-ended');
+      return gateways.closeSession(id);
+    },
   });
   const { clock, random, log, store } = options;
   const { table, registry, recorder } = records;
@@ -64,7 +76,11 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     endSilentSupervisor: () => link.endIfSilent(),
     store: store.stops,
     settings: store.settings,
-    stopAtGateway: (session, stopped) => gateways.stopSession(session, stopped),
+    stopAtGateway: (session, stopped) => {
+      // Before or after a stop is another question: nothing that was answered before it counts behind it.
+      approvals.voidSessions([session], stopped ? 'session-stopped' : 'session-lifted');
+      return gateways.stopSession(session, stopped);
+    },
     setState: (session, state) => sessions.setState(session, state),
   });
   const shredder = new Shredder({ keys: options.bodyKeys, recorder, store, clock, log });
@@ -72,6 +88,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     ...records,
     shredder,
     gateways,
+    approvals,
     link,
     sessions,
     stops,
@@ -106,11 +123,13 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),
     feed: new SessionFeed(),
+    holdFeed: new SessionFeed(),
+    webhook: new Webhook(options.postWebhook, log),
     recovered: recoveredWords(recorder),
   };
 }
 
-function createGateways(options: ControlPlaneOptions, records: Records): Gateways {
+function createGateways(options: ControlPlaneOptions, records: Records, approvals: () => Approvals): Gateways {
   const { tenant, registry, table, recorder, labels, integrator } = records;
   const { secrets, clock } = options;
   return new Gateways(
@@ -123,10 +142,34 @@ function createGateways(options: ControlPlaneOptions, records: Records): Gateway
       authority: () => options.authority.current(),
       lease: (params) => leaseSecret(params, { secrets, registry, stops: table, recorder, clock }),
       label: ({ session, label }) => labels.reported(registry.policyOf(session), label),
+      openHold: (order) => approvals().open(order),
+      useHold: (use, gateway) => approvals().use(use, gateway),
       kick: () => integrator.kick(),
     },
     options.log,
   );
+}
+
+function openApprovals(
+  { store, approvalSigner: signer, clock, random, log }: ControlPlaneOptions,
+  { registry, table, recorder, people, tenant, holdFeed, webhook }: Records,
+  gateways: () => Gateways,
+): Promise<Approvals> {
+  return Approvals.open({
+    ...{ registry, recorder, people, signer, clock, random, log },
+    store: store.holds,
+    stops: table,
+    tenant: () => tenant.current,
+    changed: (hold) => {
+      gateways().tellHold(newsOf(hold));
+      holdFeed.changed(hold.record.id);
+      const url = tenant.current.approvals?.webhook ?? null;
+      if (url === null) return;
+      const { record, state, session, agent, summary } = hold;
+      const { id, expires } = record;
+      webhook.tell(url, { v: 'hold-event/1', hold: id, state, session, agent, summary, expires });
+    },
+  });
 }
 
 function createLink(

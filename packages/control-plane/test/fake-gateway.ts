@@ -4,6 +4,7 @@ import {
   type GatewayMethods,
   type GatewayTraffic,
   type GatewayUplink,
+  type HoldNews,
   type OpenBreaker,
   type SessionPolicy,
   type TenantPolicy,
@@ -16,6 +17,7 @@ export class FakeGateway implements AsyncDisposable {
   readonly keys = new Map<string, { readonly id: string; readonly key: string }>();
   readonly stops: Array<{ session: string; stopped: boolean }> = [];
   readonly closed: string[] = [];
+  readonly news: HoldNews[] = [];
   traffic: GatewayTraffic = { live: true, sessions: [] };
   beats = 0;
   answer: GatewayUplink['hello']['result'] | null = null;
@@ -55,6 +57,10 @@ export class FakeGateway implements AsyncDisposable {
       'breaker.reset': ({ session }) => {
         this.resets.push(session);
         return { reset: this.breakers.splice(0).length };
+      },
+      'hold.changed': (news) => {
+        this.news.push(news);
+        return null;
       },
       stats: () => this.traffic,
     });

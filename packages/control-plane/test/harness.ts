@@ -17,7 +17,7 @@ import { createAuthority } from '@cordon/egress';
 import { createCheckpointKey, type JournalFiles, KeyStore, openJournal, openSigner, openTree } from '@cordon/ledger';
 import { compileEngine, createEngine, type Engine } from '@cordon/policy';
 import { createId, systemClock, systemRandom } from '@cordon/protocol';
-import { createSigningKey } from '@cordon/protocol/dsse';
+import { createSigningKey, openSigningKey } from '@cordon/protocol/dsse';
 import { fileKeySource, SecretStore } from '@cordon/secrets';
 import { openStore } from '@cordon/store';
 import { ControlPlane, connectSocket, createLog, type HostFiles, Profiles, parseProfile } from '../src/index.ts';
@@ -99,6 +99,9 @@ export class Harness implements AsyncDisposable {
   /** Supervisors that were ended because they said nothing. */
   readonly ended: number[] = [];
   readonly operatorKey = createSigningKey();
+  readonly approvalKey = createSigningKey();
+  readonly webhooks: Array<{ url: string; body: string }> = [];
+  webhookStatus = 204;
   /** The file of people, which outlives the control plane. */
   people: string | null = null;
   #close: (() => Promise<void>) | null = null;
@@ -173,6 +176,11 @@ export class Harness implements AsyncDisposable {
       tree,
       publicKey: verifierKey,
       secrets,
+      approvalSigner: openSigningKey(this.approvalKey.privatePem),
+      postWebhook: async (url, body) => {
+        this.webhooks.push({ url, body });
+        return this.webhookStatus;
+      },
       people: {
         file: {
           read: async () => this.people,

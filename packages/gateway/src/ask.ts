@@ -6,6 +6,7 @@ import type { Leases } from '@cordon/secrets';
 import type { Sinks } from './breaker/sinks.ts';
 import type { InForce } from './control/policies.ts';
 import type { RightToDecide } from './control/right.ts';
+import type { HoldDesk } from './hold/desk.ts';
 import type { Head } from './http/head.ts';
 import type { Contexts } from './label/contexts.ts';
 import type { Labelled } from './label/intent.ts';
@@ -24,6 +25,7 @@ export interface Road {
   readonly minter: PermitMinter;
   readonly sinks: Sinks;
   readonly right: RightToDecide;
+  readonly holds: HoldDesk;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: GatewayLimits;

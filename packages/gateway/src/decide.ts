@@ -1,4 +1,4 @@
-import { authorize, type Decision, type Facts, noApproval, type PolicySnapshot } from '@cordon/policy';
+import { type Approval, authorize, type Decision, type Facts, type PolicySnapshot } from '@cordon/policy';
 import type { Clock, Intent } from '@cordon/protocol';
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import type { GatewayLimits } from './limits.ts';
@@ -10,6 +10,8 @@ export interface Question {
   readonly snapshot: PolicySnapshot;
   readonly intent: Intent;
   readonly facts: Facts;
+  /** What people have answered to this very intent; mostly nothing. */
+  readonly approval: Approval;
   readonly plan: SecretPlan | SecretRefusal;
   /** A critical argument has no single reading. */
   readonly critical: { readonly message: string; readonly mend: string | null } | null;
@@ -34,11 +36,12 @@ export function decide(question: Question): Verdict {
   }
   const { critical } = question;
   // What nobody may reach is said first; that a flow rule objects follows from the argument that could not be read.
-  if (critical !== null && (decision.outcome === 'allow' || decision.record.code.startsWith('flow-R'))) {
+  if (critical !== null && (decision.outcome !== 'deny' || decision.record.code.startsWith('flow-R'))) {
     const nextSteps = critical.mend === null ? [] : [`send it as ${JSON.stringify(critical.mend)}`];
     return deniedByGateway(decision, 'critical-not-canonical', critical.message, { nextSteps });
   }
-  if (decision.outcome !== 'allow') return deniedByPolicy(decision);
+  if (decision.outcome === 'hold') return { outcome: 'hold', hold: decision, plan };
+  if (decision.outcome === 'deny') return deniedByPolicy(decision);
   const foreign = plan.uses.find((use) => decision.obligations.leases?.includes(use.name) === false);
   if (foreign !== undefined) {
     return deniedByGateway(decision, 'secret-misplaced', `The grant does not lease the secret ${foreign.name}.`);
@@ -59,13 +62,13 @@ export function decide(question: Question): Verdict {
  * A first try that was slow (a cold engine, a scheduling pause) is asked once more: the function is pure.
  */
 function authorizeInTime(question: Question): { decision: Decision; late: boolean } {
-  const { snapshot, intent, facts, clock, limits } = question;
+  const { snapshot, intent, facts, approval, clock, limits } = question;
   let decision: Decision;
   let late = false;
   let tries = 0;
   do {
     const before = clock.monotonic();
-    decision = authorize(snapshot, snapshot.principal, intent, facts, noApproval);
+    decision = authorize(snapshot, snapshot.principal, intent, facts, approval);
     const took = clock.monotonic() - before;
     late = took > limits.decisionMs;
     tries += 1;

@@ -1,5 +1,5 @@
 import type { Pin, TunnelPin, UpstreamAnswer } from '@cordon/egress';
-import { authorize, discardPermit, noApproval, type Permit, rulesFor } from '@cordon/policy';
+import { authorize, discardPermit, type Permit, rulesFor } from '@cordon/policy';
 import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { type Ask, factsOf, type Road } from './ask.ts';
 import { noteOutcome } from './breaker/breaker.ts';
@@ -168,7 +168,12 @@ export function isPermitted(road: Road, session: Session, permit: Permit, labell
   if (policy === null) return false;
   const { snapshot } = policy;
   const facts = factsOf(road, session, permit.intent, permit.attempt, labelled);
-  return authorize(snapshot, snapshot.principal, permit.intent, facts, noApproval).outcome === 'allow';
+  const { approval } = permit;
+  // People agreed under one policy, as a pair and to the letter (I4).
+  if (approval.quorum > 0 && (snapshot.generation !== permit.generation || snapshot.revision !== permit.revision)) {
+    return false;
+  }
+  return authorize(snapshot, snapshot.principal, permit.intent, facts, approval).outcome === 'allow';
 }
 
 function answerFailure(ask: Ask, permit: Permit, outcome: Outcome, failure: Failure): void {

@@ -13,6 +13,7 @@ import {
   type Random,
   type ServeMessage,
 } from '@cordon/protocol';
+import type { PinnedKey } from '@cordon/protocol/dsse';
 import { Leases } from '@cordon/secrets';
 import type { Report, Road } from './ask.ts';
 import { recordReset } from './breaker/breaker.ts';
@@ -26,6 +27,7 @@ import { Uplink } from './control/uplink.ts';
 import { Doors } from './door.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
+import { HoldDesk } from './hold/desk.ts';
 import { Contexts } from './label/contexts.ts';
 import { limits as defaults, type GatewayLimits } from './limits.ts';
 import { limitReports } from './report-limit.ts';
@@ -52,6 +54,8 @@ export interface GatewayOptions {
   readonly supervisor: SupervisorPort;
   readonly clock: Clock;
   readonly random: Random;
+  /** By which the control plane's receipts for approvals are known; null where there is none yet. */
+  readonly approvalKey: PinnedKey | null;
   /** Diagnostics for whoever runs the host; never a record, never a byte of the agent. */
   readonly report: Report;
   /** How much the process bears at this moment. */
@@ -75,6 +79,7 @@ export class Gateway implements AsyncDisposable {
   readonly #held: HeldBytes;
   readonly #sinks: Sinks;
   readonly #road: Road;
+  readonly #holds: HoldDesk;
   readonly #uplink: Uplink;
   readonly #served = new Map<string, Served>();
   /** Also of sessions whose sockets have not come yet. */
@@ -93,6 +98,12 @@ export class Gateway implements AsyncDisposable {
     const report = limitReports(options.report, clock, this.#limits.reportsPerMinuteMax);
     this.#options = { ...options, report };
     this.#right = new RightToDecide(clock);
+    this.#holds = new HoldDesk({
+      port: { open: (order) => this.#callHold('hold.open', order), use: (use) => this.#callHold('hold.use', use) },
+      ...{ boot, clock },
+      key: options.approvalKey,
+      limits: this.#limits,
+    });
     this.#held = new HeldBytes(this.#limits.bodyBytesHeldMax);
     this.#sinks = new Sinks(this.#limits.sinksMax);
     this.#policies = new Policies(options.engine, options.tenant);
@@ -111,6 +122,7 @@ export class Gateway implements AsyncDisposable {
       minter: createPermitMinter(clock, { boot }),
       sinks: this.#sinks,
       right: this.#right,
+      holds: this.#holds,
       limits: this.#limits,
       diskFull: () => this.#shedding.diskFull,
       policyOf: (session) => this.#policies.of(session),
@@ -246,6 +258,7 @@ export class Gateway implements AsyncDisposable {
     await served.session.idle();
     this.#served.delete(id);
     this.#labels.close(id);
+    this.#holds.forget(id);
     this.#options.journal.closeSession(id);
   }
 
@@ -300,6 +313,10 @@ export class Gateway implements AsyncDisposable {
       },
       breakers: () => this.#openBreakers(),
       'breaker.reset': ({ session }) => ({ reset: this.#resetBreakers(session) }),
+      'hold.changed': (news) => {
+        this.#holds.news(news);
+        return null;
+      },
       stats: () => this.#traffic(),
     };
   }
@@ -358,6 +375,15 @@ export class Gateway implements AsyncDisposable {
   }
 
   // ---- what we say to the control plane -----------------------------------------------------------------------
+
+  #callHold<K extends 'hold.open' | 'hold.use'>(
+    method: K,
+    params: GatewayUplink[K]['params'],
+  ): Promise<GatewayUplink[K]['result']> {
+    const { channel } = this.#uplink;
+    if (channel === null) throw new GatewayError('control-lost', 'the control plane is away');
+    return channel.call(method, params, this.#limits.holdCallTimeoutMs);
+  }
 
   #hello(): GatewayUplink['hello']['params'] {
     const { boot, pid, tenant, journal } = this.#options;

@@ -97,6 +97,19 @@ export const limits = {
   ledgerReserveBytes: 256 * 1024 * 1024,
   /** Of a small disk, this much of it. */
   ledgerReservePercent: 5,
+  // answer 403 `hold-pending`: a person was not there in time
+  holdWaitMs: 25_000,
+  /** How soon the agent may come again. */
+  holdRetryMs: 5_000,
+  /** Requests that wait for people at once; further ones are answered at once. */
+  holdsWaitingPerSessionMax: 16,
+  holdsWaitingMax: 256,
+  /** The largest body that a person is asked about; it has to be read whole. */
+  holdPayloadBytesMax: 256 * 1024,
+  /** For so long a session that had no room for another question is not asked for again. */
+  holdFullMs: 1_000,
+  /** The control plane's answer to one question about a hold. */
+  holdCallTimeoutMs: 5_000,
   // drop the oldest
   denialsMax: 64,
   /** Names of a session that have an address standing for them. */

@@ -3,13 +3,13 @@ import { type Allow, digestLabel, type Label } from '@cordon/policy';
 import { canonicalize, type RecordValue } from '@cordon/protocol';
 import { limits } from './limits.ts';
 import type { NumberedAttempt } from './session/attempts.ts';
-import type { Verdict } from './verdict.ts';
+import type { Settled } from './verdict.ts';
 
 /**
  * The gateway's ledger entries, one function each, constant member names. In clear: ids, action, effect, resource down
  * to the host, outcome, codes, digests, sizes. What an agent chose (path, headers, arguments) is in the body beside.
  */
-export function decisionEntry(numbered: NumberedAttempt, verdict: Verdict, decideMicros: number): EntryDraft {
+export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decideMicros: number): EntryDraft {
   const { attempt } = numbered;
   const decision = verdict.outcome === 'allow' ? verdict.allow : verdict;
   const { intent, record } = decision;
@@ -40,6 +40,7 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Verdict, decid
       revision: record.policy.revision,
     },
     body: canonicalize({
+      ...(decision.approval.quorum === 0 ? {} : { approval: { ...decision.approval } as unknown as RecordValue }),
       attempt: attempt as unknown as RecordValue,
       decision: record as unknown as RecordValue,
       entities: decision.entities,

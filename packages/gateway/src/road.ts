@@ -4,14 +4,15 @@ import { planSecrets, type SecretPlan, type SecretRefusal } from '@cordon/secret
 import type { Ask, Road } from './ask.ts';
 import type { InForce } from './control/policies.ts';
 import { effect } from './effect.ts';
+import { judgePatiently, type Patience } from './hold/judge-held.ts';
 import { type HttpRequestArgs, toIntent } from './http/adapter.ts';
 import { type Body, readBody } from './http/body.ts';
 import { forwardedHeaders } from './http/headers.ts';
 import { readPayload } from './http/payload.ts';
 import { readTarget } from './http/target.ts';
-import type { HeaderPairs } from './http/wire-head.ts';
-import { isOurs, judge } from './judge.ts';
-import { answerProblem } from './refuse/answer.ts';
+import { type HeaderPairs, valuesOf } from './http/wire-head.ts';
+import { isOurs } from './judge.ts';
+import { answerPending, answerProblem } from './refuse/answer.ts';
 import { isRefusal, type Refusal, refuse } from './refuse/refusal.ts';
 import { Holding } from './session/held.ts';
 
@@ -34,15 +35,27 @@ export async function travel(road: Road, ask: Ask): Promise<Refusal | null> {
   const { intent, plan } = read;
   const ownCredential = isOurs(plan, intent.args.query);
   const asked = { policy, intent, plan, readable: body.readable, ownCredential, payload: body.bytes };
-  const judged = await judge(road, ask, asked);
+  const judged = await judgePatiently(road, ask, asked, patienceOf(ask, body));
+  if (judged.outcome === 'pending') {
+    answerPending(ask.response, judged, { close: false, method: ask.head.method });
+    return null;
+  }
   if (judged.outcome === 'deny') {
     const { retryAfterSeconds } = judged.denied;
     answerProblem(ask.response, judged.problem, { close: false, retryAfterSeconds, method: ask.head.method });
     return null;
   }
   const { permit, labelled } = judged;
-  await effect(road, ask, permit, { policy, plan: judged.plan, labelled, body });
+  await effect(road, ask, permit, { policy: judged.policy, plan: judged.plan, labelled, body });
   return null;
+}
+
+/** How this request can wait for a person. A coded body is bytes that nobody could read. */
+export function patienceOf({ head, signal }: Ask, body: Body): Patience {
+  const preferences = valuesOf(head.headers, 'prefer').flatMap((value) => value.split(','));
+  const respondAsync = preferences.some((each) => each.trim().toLowerCase() === 'respond-async');
+  const { bytes, readable } = body;
+  return { signal, respondAsync, readable: bytes === null || bytes === readable ? readable : null };
 }
 
 export interface ReadIntent {

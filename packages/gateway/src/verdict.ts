@@ -1,4 +1,4 @@
-import type { Allow, Decision, Facts } from '@cordon/policy';
+import type { Allow, Approval, Decision, Facts, HeldCode, Hold } from '@cordon/policy';
 import type { DecisionRecord, Intent, RecordValue } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
 import type { SecretPlan } from '@cordon/secrets';
@@ -9,7 +9,13 @@ export type ShellDenyCode =
   | 'credential-unavailable'
   | 'rate-limited'
   | 'slow-decision'
-  | 'critical-not-canonical';
+  | 'critical-not-canonical'
+  | 'hold-unsupported'
+  | 'hold-unshowable'
+  | 'hold-unavailable'
+  | 'hold-limit'
+  | 'hold-over'
+  | HeldCode;
 
 /** A deny as it is recorded and answered, whoever made it. */
 export interface Denied {
@@ -21,6 +27,7 @@ export interface Denied {
   readonly digest: string;
   readonly intent: Intent;
   readonly facts: Facts;
+  readonly approval: Approval;
   readonly entities: RecordValue;
   readonly detail: string;
   readonly nextSteps: readonly string[];
@@ -28,9 +35,19 @@ export interface Denied {
 }
 
 /** What came of a question: an allow keeps the plan of its secrets, a deny needs none. */
-export type Verdict = { readonly outcome: 'allow'; readonly allow: Allow; readonly plan: SecretPlan } | Denied;
+export type Verdict = { readonly outcome: 'allow'; readonly allow: Allow; readonly plan: SecretPlan } | Held | Denied;
 
-/** Policy's deny. A hold cannot be waited for yet, so it ends as a deny that says so. */
+/** What is recorded: a yes or a no. */
+export type Settled = Exclude<Verdict, Held>;
+
+/** Neither yes nor no until people have been asked. */
+export interface Held {
+  readonly outcome: 'hold';
+  readonly hold: Hold;
+  readonly plan: SecretPlan;
+}
+
+/** Policy's deny; of a hold, what is recorded and answered while nobody has said yes. */
 export function deniedByPolicy(decision: Exclude<Decision, { outcome: 'allow' }>): Denied {
   return {
     outcome: 'deny',
@@ -41,6 +58,7 @@ export function deniedByPolicy(decision: Exclude<Decision, { outcome: 'allow' }>
     digest: decision.digest,
     intent: decision.intent,
     facts: decision.facts,
+    approval: decision.approval,
     entities: decision.entities,
     detail: decision.title,
     nextSteps: decision.nextSteps,
@@ -68,6 +86,7 @@ export function deniedByGateway(
     digest: digestRecord('decision', { ...record }),
     intent: decision.intent,
     facts: decision.facts,
+    approval: decision.approval,
     entities: decision.entities,
     detail,
     nextSteps: options.nextSteps ?? [],

@@ -42,6 +42,7 @@ import {
 } from '@cordon/protocol';
 import { TestCa } from '@cordon/testkit';
 import { Gateway, type GatewayLimits, type Load } from '../src/index.ts';
+import { PlayedPeople } from './people.ts';
 
 const wasmUrl = new URL('../../../node_modules/@cedar-policy/cedar-wasm/web/cedar_wasm_bg.wasm', import.meta.url);
 const { module, digest } = compileEngine(readFileSync(wasmUrl));
@@ -104,6 +105,7 @@ export class Rig implements AsyncDisposable {
   readonly sent: unknown[] = [];
   readonly leases: Array<GatewayUplink['lease']['params']> = [];
   readonly labels: Array<GatewayUplink['label']['params']> = [];
+  readonly people = new PlayedPeople();
   readonly ports = { proxy: 0, http: 0, tls: 0 };
   journal!: Journal;
   readonly bodyKeys = new SessionKeyring();
@@ -160,6 +162,7 @@ export class Rig implements AsyncDisposable {
       },
       clock,
       random: systemRandom,
+      approvalKey: rig.people.pinned,
       report: (level, code, message) => rig.reports.push({ level, code, message }),
       load: options.load ?? (() => ({ memoryBytes: 0, memoryBytesMax: 1, delayMs: 0, diskFreeBytes: 1, diskBytes: 1 })),
       // A decision on a busy test machine may be descheduled for longer than the limit of production.
@@ -217,6 +220,8 @@ export class Rig implements AsyncDisposable {
         this.labels.push(params);
         return null;
       },
+      'hold.open': (order) => this.people.open(order),
+      'hold.use': (use) => this.people.use(use),
       head: () => null,
     };
     const control: Channel<GatewayMethods, GatewayUplink> = new Channel(ours, handlers);
@@ -243,6 +248,15 @@ export class Rig implements AsyncDisposable {
     this.cut = true;
     this.control?.close();
     this.control = null;
+  }
+
+  /** A person has answered what waits: the control plane tells it. */
+  async answer(state: 'approved' | 'denied' | 'void', reason = ''): Promise<void> {
+    for (const [id, hold] of this.people.holds) {
+      if (hold.state !== 'open') continue;
+      Object.assign(hold, { state, reason });
+      await this.control?.call('hold.changed', this.people.newsOf(id));
+    }
   }
 
   tenantPolicy(): TenantPolicy {

@@ -5,6 +5,7 @@ export {
   checkApprovals,
   openApproval,
 } from './approval/check.ts';
+export { type CheckedReceipt, checkReceipt, type HeldCode, type ReceiptCode } from './approval/receipt.ts';
 export { digestApproval, parseApproval } from './approval/record.ts';
 export { type BreakerLevel, type DenialBreaker, denialLevel, noteDenial, untripped } from './breaker/denials.ts';
 export { beginProbe, healthy, noteOutcome, type SinkBreaker, sinkLevel } from './breaker/sink.ts';

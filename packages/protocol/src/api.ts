@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { limits } from './limits.ts';
 
+export * from './api/approval.ts';
 export * from './api/breakers.ts';
 export * from './api/ledger.ts';
 export * from './api/people.ts';

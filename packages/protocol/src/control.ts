@@ -2,6 +2,7 @@ import type { ExitReport } from './attach.ts';
 import type { OpenBreakers } from './breaker.ts';
 import type { RecordValue } from './canonical.ts';
 import type { SessionLabels, SinkRule } from './flow.ts';
+import type { ApprovalSettings, HoldNews, HoldOrder, HoldTaken, HoldUse, Rung } from './hold.ts';
 
 /**
  * What the control plane, the supervisor and the gateway say to each other on one host.
@@ -326,19 +327,6 @@ export interface TenantPolicy {
   readonly approvals?: ApprovalSettings;
 }
 
-/** How many different people, and whether each by a key that a machine cannot use alone. */
-export interface Rung {
-  readonly quorum: number;
-  readonly strong: boolean;
-}
-
-export interface ApprovalSettings {
-  /** Neither the person acted for nor who started the session counts. */
-  readonly fourEyes: boolean;
-  /** Where the control plane tells that something waits; never asked anything. */
-  readonly webhook: string | null;
-}
-
 /** What goes through a gateway at this moment; of a session since this gateway has served it. */
 export interface GatewayTraffic {
   /** The control plane's lease still runs: it may decide. */
@@ -368,6 +356,8 @@ export type GatewayMethods = {
   breakers: { params: null; result: OpenBreakers };
   /** Of one session, or with null the destinations; says how many were open. */
   'breaker.reset': { params: { session: string | null }; result: { reset: number } };
+  /** Something that was held was answered, or will not be. */
+  'hold.changed': { params: HoldNews; result: null };
   /** Asked while somebody watches. */
   stats: { params: null; result: GatewayTraffic };
 };
@@ -386,6 +376,10 @@ export type GatewayUplink = {
   };
   /** The session has seen something: what it writes from now on is labelled so. Answered once that is stored. */
   label: { params: { session: string; label: RecordValue }; result: null };
+  /** Asks people about an intent, or finds the hold in which they are asked already. */
+  'hold.open': { params: HoldOrder; result: HoldNews };
+  /** Takes one use of an approved hold for one attempt; of several that ask at once, one gets it. */
+  'hold.use': { params: HoldUse; result: HoldTaken };
   /** The journal has grown; the control plane reads the files itself. */
   head: { params: { writer: string; wseq: number; leaf: string }; result: null };
 };

@@ -1,5 +1,5 @@
 import type { RecordValue } from './canonical.ts';
-import type { Rung } from './control.ts';
+import type { Envelope } from './dsse.ts';
 import type { Intent } from './intent.ts';
 import type { Person } from './person.ts';
 
@@ -131,4 +131,58 @@ export interface ApprovalReceipt {
   /** Whose answer does not count, where a tenant wants four eyes. */
   readonly excluded: readonly Person[];
   readonly expires: string;
+}
+
+/** How many different people, and whether each by a key that a machine cannot use alone. */
+export interface Rung {
+  readonly quorum: number;
+  readonly strong: boolean;
+}
+
+export interface ApprovalSettings {
+  /** Neither the person acted for nor who started the session counts. */
+  readonly fourEyes: boolean;
+  /** Where the control plane tells that something waits; never asked anything. */
+  readonly webhook: string | null;
+}
+
+export interface HoldNews {
+  readonly hold: string;
+  readonly session: string;
+  readonly intent: string;
+  readonly state: HoldState;
+  /** Why it was denied, in the person's words, or why it is void. */
+  readonly reason: string;
+  readonly expires: string;
+}
+
+/** What the gateway knows of an intent that policy holds; the control plane believes only what it can check. */
+export interface HoldOrder {
+  readonly session: string;
+  readonly attempt: string;
+  readonly intent: Intent;
+  /** The whole body, for a person to read; null where the intent has none. */
+  readonly payload: ViewPayload | null;
+  readonly effect: string;
+  readonly undoable: boolean;
+  readonly flow: HoldFloor;
+  readonly policy: PolicyName;
+  readonly rung: Rung;
+  readonly code: string;
+  readonly reasons: readonly string[];
+}
+
+export interface HoldUse {
+  readonly hold: string;
+  readonly session: string;
+  readonly attempt: string;
+  readonly intent: string;
+  readonly policy: PolicyName;
+  readonly flow: HoldFloor;
+}
+
+export interface HoldTaken {
+  readonly record: Hold;
+  readonly approvals: readonly unknown[];
+  readonly receipt: Envelope;
 }

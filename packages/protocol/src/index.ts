@@ -1,4 +1,6 @@
 // The schemas themselves are an entry of their own, `@cordon/protocol/api`: who only checks types need not load them.
+
+export type { HeldDetail, HeldIntent } from './api/approval.ts';
 export type * as api from './api.ts';
 export type {
   Decision,
@@ -43,3 +45,4 @@ export {
   relayTokenBytes,
   type SocketPlace,
 } from './relay-header.ts';
+export { marked, viewLines, viewPages } from './view-lines.ts';

@@ -17,4 +17,6 @@ export const limits = {
   /** A signed record in base64: a bundle's manifest is the largest. */
   envelopeCharsMax: 1024 * 1024,
   envelopeSignaturesMax: 16,
+  /** Why a person said no; the agent reads it. */
+  denyReasonCharsMax: 512,
 } as const;

@@ -8,6 +8,8 @@ export interface Problem {
   /** Digest of the refused intent; `cordon policy explain ID` takes the attempt. */
   readonly intent?: string;
   readonly attempt?: string;
+  /** What waits for a person; the same request again finds it. */
+  readonly hold?: string;
   readonly next_steps: readonly string[];
 }
 

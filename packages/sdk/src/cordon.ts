@@ -1,6 +1,7 @@
 import type { Decision, Explanation, LedgerProof, RefusedRequest, Stats, Status, Suggestion } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import type { z } from 'zod';
+import { Approvals } from './approvals.ts';
 import { Breakers } from './breakers.ts';
 import { ApiClient, type CallOptions } from './client.ts';
 import { People } from './people.ts';
@@ -42,12 +43,14 @@ export class Cordon {
   readonly sessions: Sessions;
   readonly people: People;
   readonly breakers: Breakers;
+  readonly approvals: Approvals;
 
   constructor(transport: Transport) {
     this.#client = new ApiClient(transport);
     this.sessions = new Sessions(this.#client);
     this.people = new People(this.#client);
     this.breakers = new Breakers(this.#client);
+    this.approvals = new Approvals(this.#client);
   }
 
   status(): Promise<Status> {

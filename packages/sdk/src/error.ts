@@ -1,7 +1,13 @@
 import { CordonError } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 
-export type SdkErrorCode = 'unreachable' | 'answer-invalid' | 'answer-too-large' | 'stream-lost';
+export type SdkErrorCode =
+  | 'unreachable'
+  | 'answer-invalid'
+  | 'answer-too-large'
+  | 'stream-lost'
+  | 'view-mismatch'
+  | 'view-gone';
 
 /** A refusal or failure that the API reported (problem+json): `code` is the server's, `status` is HTTP's. */
 export class ApiError extends CordonError {

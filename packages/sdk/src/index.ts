@@ -1,3 +1,4 @@
+export { type ApprovalFilter, Approvals, type Question, type Verdict } from './approvals.ts';
 export { Attachment, type Output } from './attachment.ts';
 export { Breakers } from './breakers.ts';
 export {

@@ -2,6 +2,7 @@ export { type Lock, openLock as openLockFile } from '@cordon/ledger';
 export type { DecisionIndex, DecisionQuery, FinishedDecision, IndexedDecision, StoredDecision } from './decisions.ts';
 export type { StoreErrorCode } from './error.ts';
 export { createKeyFile, ensureDirectory, readKeyFile, removeFile, writeFileAtomic } from './files.ts';
+export type { HoldChange, HoldQuery, HoldStore, ListedHold, StoredAnswer, StoredHold } from './holds.ts';
 export type { Claim, IdempotencyStore } from './idempotency.ts';
 export type { LabelContainer, LabelStore, StoredLabel } from './labels.ts';
 export type { Page, PageRequest } from './page.ts';

@@ -123,6 +123,29 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (kind, name)
   ) STRICT;
   `,
+  // Questions to people. The view goes when a hold is settled: the ledger keeps it sealed, the database must not keep it longer.
+  `
+  CREATE TABLE holds (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    intent TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'approved', 'used', 'denied', 'expired', 'void')),
+    at TEXT NOT NULL,
+    expires TEXT NOT NULL,
+    used INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    record TEXT NOT NULL,
+    view TEXT,
+    answers TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX holds_live ON holds (session, intent) WHERE state IN ('open', 'approved');
+  CREATE INDEX holds_state ON holds (state, position);
+  CREATE INDEX holds_session ON holds (session, position);
+  `,
 ];
 
 /** "Crdn": a file with another number is not our database. */

@@ -1,5 +1,6 @@
 import { Database } from './database.ts';
 import { type DecisionIndex, SqliteDecisionIndex } from './decisions.ts';
+import { type HoldStore, SqliteHoldStore } from './holds.ts';
 import { type IdempotencyStore, SqliteIdempotencyStore } from './idempotency.ts';
 import { type LabelStore, SqliteLabelStore } from './labels.ts';
 import { type PolicyStore, SqlitePolicyStore } from './policies.ts';
@@ -19,6 +20,7 @@ export interface Store extends AsyncDisposable {
   readonly refusals: RefusalIndex;
   readonly policies: PolicyStore;
   readonly settings: SettingStore;
+  readonly holds: HoldStore;
   readonly idempotency: IdempotencyStore;
   /** What was overwritten or removed is no longer in the files either, as far as the file system lets go of it. */
   scrub(): Promise<void>;
@@ -42,6 +44,7 @@ export async function openStore(path: string): Promise<Store> {
     refusals: new SqliteRefusalIndex(database),
     policies: new SqlitePolicyStore(database),
     settings: new SqliteSettingStore(database),
+    holds: new SqliteHoldStore(database),
     idempotency: new SqliteIdempotencyStore(database),
     labels: new SqliteLabelStore(database),
     close,

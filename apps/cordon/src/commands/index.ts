@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { approvals, approve, deny } from './approvals.ts';
 import * as breaker from './breaker.ts';
 import { completeCommand, completion } from './completion.ts';
 import { doctor, down, status, up } from './daemon.ts';
@@ -41,6 +42,9 @@ export const commands: readonly Command[] = [
   secrets.remove,
   breaker.list,
   breaker.reset,
+  approvals,
+  approve,
+  deny,
   people.list,
   people.add,
   people.remove,

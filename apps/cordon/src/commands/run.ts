@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Session, SessionRequest } from '@cordon/protocol';
+import type { Cordon } from '@cordon/sdk';
 import type { Arguments, Command } from '../command.ts';
 import { configurationError, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
@@ -68,8 +69,10 @@ export const run: Command = {
   run: async ({ at, cordon }, args) => {
     const request = requestOf(at, args);
     const say = sayer(at, args);
-    const { session, handle } = await (await cordon()).sessions.create(request);
+    const client = await cordon();
+    const { session, handle } = await client.sessions.create(request);
     for (const line of introduction(session)) say(line, { event: 'session', session: session.id });
+    using _held = tellHeld(client, session.id, say);
     const exit = await relay(await handle.attach({ offset: 0 }), at, {
       terminal: request.terminal !== null && request.terminal !== undefined,
       say: (text, notice) => say(text, { event: 'notice', ...notice }),
@@ -91,6 +94,23 @@ export const run: Command = {
     return statusOf(exit);
   },
 };
+
+/** One line when something of this session waits for a person, with the command that shows it. */
+function tellHeld(client: Cordon, session: string, say: ReturnType<typeof sayer>): Disposable {
+  const ended = new AbortController();
+  const follow = async (): Promise<void> => {
+    for await (const hold of client.approvals.follow({ session, state: ['open'], signal: ended.signal })) {
+      if (hold.answers.length > 0) continue;
+      say(`waits for a person: ${visible(hold.summary)}   → cordon approve ${hold.id.slice(-8)}`, {
+        event: 'held',
+        hold,
+      });
+    }
+  };
+  // The agent runs with or without somebody to tell.
+  follow().catch(() => undefined);
+  return { [Symbol.dispose]: () => ended.abort() };
+}
 
 function requestOf(at: Surroundings, args: Arguments): SessionRequest {
   const [program = '', ...rest] = args.words;

@@ -8,12 +8,21 @@ import { ensureDirectory, openStore, removeFile, type Store, writeFileAtomic } f
 import type { Configuration, CordondErrorCode } from '../configuration.ts';
 import { keepEngine, loadEngine } from '../engine.ts';
 import { hostFiles } from '../host-files.ts';
-import { AuthorityKeeper, openBodyKeys, openLedgerKey, openOperatorKey, peopleFile, readKeyBytes } from '../keys.ts';
+import {
+  AuthorityKeeper,
+  openApprovalSigner,
+  openBodyKeys,
+  openLedgerKey,
+  openOperatorKey,
+  peopleFile,
+  readKeyBytes,
+} from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import { writeLog } from '../log-line.ts';
 import { onStop } from '../signals.ts';
 import { endSupervisor, spawnSupervisor } from '../supervisor-process.ts';
 import { describeTesting, readTestingDestinations } from '../testing.ts';
+import { postWebhook } from '../webhook.ts';
 
 const connectTimeoutMs = 2000;
 const writer = 'cp';
@@ -74,6 +83,8 @@ export async function runControl(configuration: Configuration): Promise<void> {
     publicKey: signer.verifierKey,
     secrets,
     authority,
+    approvalSigner: await openApprovalSigner(layout.keys),
+    postWebhook,
     people: { file: peopleFile(layout.people), operator },
     engine,
     profiles,

@@ -13,6 +13,7 @@ import {
 } from '@cordon/protocol';
 import type { Configuration } from '../configuration.ts';
 import { loadEngine } from '../engine.ts';
+import { readApprovalKey } from '../keys.ts';
 import { layoutOf } from '../layout.ts';
 import { watchLoad } from '../load.ts';
 import { logLine } from '../log-line.ts';
@@ -73,6 +74,7 @@ export async function runGateway(configuration: Configuration): Promise<void> {
     },
     clock,
     random: systemRandom,
+    approvalKey: await readApprovalKey(layout.keys),
     report: (level, code, message) => logLine(timestamp(clock), { level, code, message }),
     load: watchLoad(layout.journals),
   });

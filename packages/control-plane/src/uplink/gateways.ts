@@ -6,6 +6,10 @@ import {
   type GatewayMethods,
   type GatewayTraffic,
   type GatewayUplink,
+  type HoldNews,
+  type HoldOrder,
+  type HoldTaken,
+  type HoldUse,
   type OpenBreakers,
   type SessionPolicy,
   type TenantPolicy,
@@ -38,6 +42,10 @@ export interface GatewaySource {
   lease(params: GatewayUplink['lease']['params']): Promise<GatewayUplink['lease']['result']>;
   /** A session has seen something. Resolves once that is stored. */
   label(params: GatewayUplink['label']['params']): Promise<void>;
+  /** People are asked about an intent. */
+  openHold(order: HoldOrder): Promise<GatewayUplink['hold.open']['result']>;
+  /** One use of what they approved, for the gateway of this boot. */
+  useHold(use: HoldUse, gateway: string): Promise<HoldTaken>;
   /** The journal grew. */
   kick(): void;
 }
@@ -101,6 +109,14 @@ export class Gateways implements Disposable {
         await this.#source.label(params);
         return null;
       },
+      'hold.open': async (order) => {
+        if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
+        return await this.#source.openHold(order);
+      },
+      'hold.use': async (use) => {
+        if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
+        return await this.#source.useHold(use, connected.hello.boot);
+      },
       head: ({ writer, wseq }) => {
         if (connected !== null && writer === connected.hello.writer) connected.wseq = wseq;
         this.#source.kick();
@@ -129,6 +145,11 @@ export class Gateways implements Disposable {
 
   async closeSession(session: string): Promise<void> {
     await this.#all((channel) => channel.call('session.close', { session }, limits.gatewayPushTimeoutMs));
+  }
+
+  /** To whoever waits for it; a gateway that does not hear it asks again with the agent's next try. */
+  tellHold(news: HoldNews): void {
+    for (const { channel } of this.#connected) channel.send('hold.changed', news);
   }
 
   /** For those who watch: what goes through each gateway now. */

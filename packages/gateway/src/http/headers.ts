@@ -29,7 +29,8 @@ const dropped: ReadonlySet<string> = new Set([
   'x-host',
   'x-http-host-override',
 ]);
-const droppedPrefixes = ['proxy-', 'x-forwarded-'] as const;
+/** `Cordon-Hold` and the like speak to us, and are no part of what is asked. */
+const droppedPrefixes = ['proxy-', 'x-forwarded-', 'cordon-'] as const;
 
 /** Codings that `egress` decodes, so that an answer can be searched for a secret. */
 const readable: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'br', 'zstd', 'identity']);

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { type Problem, problemType } from '@cordon/protocol';
+import type { Pending } from '../hold/judge-held.ts';
 import { limits } from '../limits.ts';
 import type { Incoming, Reply } from '../listen/wire.ts';
 import type { Refusal } from './refusal.ts';
@@ -19,6 +20,7 @@ export interface AnswerOptions {
   /** The connection may hold bytes that nobody agreed about: it must not be used again. */
   readonly close: boolean;
   readonly retryAfterSeconds?: number | null;
+  readonly headers?: ReadonlyArray<readonly [string, string]>;
   /** HEAD has headers only. */
   readonly method?: string;
 }
@@ -31,12 +33,23 @@ export function answerProblem(response: Reply, problem: Problem, options: Answer
     ['Content-Length', String(body.length)],
     ['Cache-Control', 'no-store'],
     ['Cordon-Code', problem.code],
+    ...(options.headers ?? []).map(([name, value]): [string, string] => [name, value]),
   ];
   if (options.retryAfterSeconds != null) headers.push(['Retry-After', String(options.retryAfterSeconds)]);
   if (options.close) headers.push(['Connection', 'close']);
   response.sendDate = false;
   response.writeHead(problem.status, undefined, headers.flat());
   response.end(options.method === 'HEAD' ? undefined : body);
+}
+
+/** What waits for a person: 202 only for who asked for that (RFC 7240 §4.1), and where to look. */
+export function answerPending(response: Reply, pending: Pending, options: AnswerOptions): void {
+  const { hold, problem, retryAfterSeconds, respondAsync } = pending;
+  const more: Array<[string, string]> = [['Cordon-Hold', hold]];
+  if (respondAsync) {
+    more.push(['Location', 'http://cordon.internal/denials'], ['Preference-Applied', 'respond-async']);
+  }
+  answerProblem(response, problem, { ...options, retryAfterSeconds, headers: more });
 }
 
 /** A page of `cordon.internal`. */

@@ -4,15 +4,16 @@ import { injectSecrets, Scrubber } from '@cordon/secrets';
 import type { Ask, Road } from '../ask.ts';
 import { checkPolicy, type Decided, isPermitted, type Ready, relayAnswer, seen, undertake } from '../effect.ts';
 import { GatewayError } from '../error.ts';
+import { judgePatiently } from '../hold/judge-held.ts';
 import { wireTarget } from '../http/adapter.ts';
 import { readBody } from '../http/body.ts';
-import { isOurs, judge } from '../judge.ts';
+import { isOurs } from '../judge.ts';
 import { heldBack } from '../label/held-back.ts';
 import type { UpgradeSocket } from '../listen/wire.ts';
 import { consume } from '../perform.ts';
-import { answerProblem } from '../refuse/answer.ts';
+import { answerPending, answerProblem } from '../refuse/answer.ts';
 import { isRefusal, type Refusal, refuse } from '../refuse/refusal.ts';
-import { readIntent, withoutPolicy } from '../road.ts';
+import { patienceOf, readIntent, withoutPolicy } from '../road.ts';
 import { Holding } from '../session/held.ts';
 import { checkStop } from '../stop-gate.ts';
 import { bridge } from './bridge.ts';
@@ -44,14 +45,18 @@ export async function serveWebSocket(road: Road, ask: Ask, upgrade: UpgradeSocke
   const { intent, plan } = read;
   const ownCredential = isOurs(plan, intent.args.query);
   const asked = { policy, intent, plan, readable: body.readable, ownCredential, payload: null };
-  const judged = await judge(road, ask, asked);
+  const judged = await judgePatiently(road, ask, asked, patienceOf(ask, body));
+  if (judged.outcome === 'pending') {
+    answerPending(ask.response, judged, { close: true, method: 'GET' });
+    return null;
+  }
   if (judged.outcome === 'deny') {
     const { retryAfterSeconds } = judged.denied;
     answerProblem(ask.response, judged.problem, { close: true, retryAfterSeconds, method: 'GET' });
     return null;
   }
   const { permit, labelled } = judged;
-  await open(road, ask, permit, { policy, plan: judged.plan, labelled, handshake, upgrade });
+  await open(road, ask, permit, { policy: judged.policy, plan: judged.plan, labelled, handshake, upgrade });
   return null;
 }
 

@@ -76,10 +76,10 @@ export function checkApprovals(question: ApprovalQuestion): CheckedApprovals {
     const answer = openApproval(envelope, question);
     if (typeof answer === 'string') return no(answer);
     // However many keys somebody has, they are one person.
+    if (answer.verdict === 'deny') return no('approval-denied');
     if (counted.some(({ person }) => samePerson(person, answer.person))) return no('approval-person-twice');
     counted.push(answer);
   }
-  if (counted.some(({ verdict }) => verdict === 'deny')) return no('approval-denied');
   if (counted.length < hold.rung.quorum) return no('approval-quorum');
   // No kind of answer that is read here comes from a key which a machine could not use alone.
   if (hold.rung.strong) return no('approval-quorum');
@@ -120,7 +120,9 @@ export function openApproval(
   if (answer.nonce !== hold.nonce) return 'approval-other-nonce';
   if (answer.view !== hold.view) return 'approval-other-view';
   if (now >= answer.expires) return 'approval-expired';
-  if (excluded.some((person) => samePerson(person, answer.person))) return 'approval-four-eyes';
+  // To say no is everybody's.
+  const counts = answer.verdict === 'deny' || !excluded.some((person) => samePerson(person, answer.person));
+  if (!counts) return 'approval-four-eyes';
   return answer;
 }
 

@@ -1,0 +1,123 @@
+import type { View } from './hold.ts';
+
+/** What is ours to say, and what the agent wrote: the second is always behind a bar, so it cannot pass for the first. */
+const bar = '  | ';
+
+/**
+ * A view as a person reads it: everything, nothing shortened, in characters that do what they look like. Whoever
+ * approves reads this very rendering, made on their own side from the record whose digest they sign.
+ */
+export function viewLines(view: View): string[] {
+  const { intent, flow, rung } = view;
+  return [
+    `${intent.action} by agent ${plain(view.agent)} (profile ${plain(view.profile)}), for ${plain(view.person)}`,
+    `session ${plain(intent.session)}, started ${plain(view.sessionStartedAt)}`,
+    `effect: ${plain(view.effect)}, ${view.undoable ? 'can be undone' : 'cannot be undone'}`,
+    `to: ${marked(intent.resource)}`,
+    ...argumentLines(view),
+    ...payloadLines(view),
+    '',
+    `why it waits: ${plain(view.code)}; ${askedFor(rung)}`,
+    ...view.rules.flatMap(({ id, text }) => [
+      `  ${plain(id)}`,
+      ...text.split('\n').map((line) => `    ${marked(line)}`),
+    ]),
+    `labels: context ${trust(flow.ctxInteg)} and ${secrecy(flow.ctxConf)}, arguments ${trust(flow.argInteg)} and ${secrecy(flow.argConf)}, destination ${trust(flow.destInteg)} and cleared for ${secrecy(flow.clearance)}`,
+    `asked ${plain(view.heldAt)}, open until ${plain(view.expires)}`,
+  ];
+}
+
+function argumentLines({ intent }: View): string[] {
+  const { method, path, search, query, headers, ...others } = intent.args;
+  const known = typeof method === 'string' && typeof path === 'string';
+  if (!known) return ['arguments, as the agent gave them:', ...quoted(JSON.stringify(intent.args, null, 1))];
+  const target = typeof search === 'string' ? `${path}?${search}` : path;
+  const rest = Object.keys(others).length === 0 ? [] : quoted(JSON.stringify(others, null, 1));
+  return [
+    'request, as the agent wrote it:',
+    ...quoted(`${method} ${target}`),
+    ...pairsOf(headers).flatMap(([name, value]) => quoted(`${name}: ${value}`)),
+    ...(pairsOf(query).length > 1
+      ? ['query, pair by pair:', ...pairsOf(query).flatMap(([n, v]) => quoted(`${n} = ${v}`))]
+      : []),
+    ...rest,
+  ];
+}
+
+function pairsOf(value: unknown): ReadonlyArray<readonly [string, string]> {
+  return Array.isArray(value) ? (value as ReadonlyArray<readonly [string, string]>) : [];
+}
+
+function payloadLines({ payload, intent }: View): string[] {
+  const { bytes, kind, sha256 } = intent.payload;
+  if (payload === null) return ['no body'];
+  const shown = payload.encoding === 'utf8' ? quoted(payload.data) : quoted(hexDump(payload.data));
+  const what = payload.encoding === 'utf8' ? plain(kind) : 'bytes that are no text, in hexadecimal digits';
+  return [`body, ${bytes} bytes, ${what}, sha256 ${plain(sha256)}:`, ...shown];
+}
+
+function quoted(text: string): string[] {
+  return text.split('\n').map((line) => `${bar}${marked(line)}`);
+}
+
+/** 32 bytes a line. */
+function hexDump(base64: string): string {
+  const digits = Array.from(atob(base64), (character) => character.charCodeAt(0).toString(16).padStart(2, '0'));
+  const lines: string[] = [];
+  for (let at = 0; at < digits.length; at += 32) lines.push(digits.slice(at, at + 32).join(' '));
+  return lines.join('\n');
+}
+
+/**
+ * Text of strangers. Controls, characters that change direction or take no room, and every space but the plain one
+ * become `\u{…}`; so do letters of another script in a word that also has Latin ones, because those are there to be
+ * taken for them. A backslash is doubled, so that nothing in the text looks like such a mark.
+ */
+export function marked(text: string): string {
+  const shown = text.replace(/\\/g, '\\\\').replace(hidden, spelt);
+  return shown.replace(word, (letters) => (hasLatin.test(letters) ? letters.replace(notLatin, spelt) : letters));
+}
+
+const hidden = /[\p{C}\p{Zl}\p{Zp}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u115f\u1160\u3164\uffa0]/gu;
+const word = /[\p{L}\p{M}\p{N}_.@-]+/gu;
+const hasLatin = /[A-Za-z]/;
+/** Letters, digits and marks that only look like ours. */
+const notLatin = /[^\x20-\x7e\p{Script=Latin}]|[\u2170-\u217f]/gu;
+
+function spelt(text: string): string {
+  return Array.from(text, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`).join('');
+}
+
+/** Our own words, and names that we have checked: printable ASCII whatever happened. */
+function plain(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, spelt);
+}
+
+function askedFor({ quorum, strong }: View['rung']): string {
+  const who = quorum === 1 ? 'one person' : `${quorum} different people`;
+  return `${who} must agree${strong ? ', by a key that no program can use alone' : ''}`;
+}
+
+function trust(level: number): string {
+  return ['untrusted', 'derived', 'vouched for', 'named by a person', 'of the operator'][level] ?? 'untrusted';
+}
+
+function secrecy(level: number): string {
+  return ['public', 'internal', 'private', 'secret'][level] ?? 'secret';
+}
+
+const pageChars = 64 * 1024;
+
+/** Pages of at most 64 KiB; a single longer line is a page of its own. */
+export function viewPages(view: View): string[] {
+  const pages: string[] = [];
+  let page = '';
+  for (const line of viewLines(view)) {
+    if (page !== '' && page.length + line.length > pageChars) {
+      pages.push(page);
+      page = '';
+    }
+    page += `${line}\n`;
+  }
+  return [...pages, page];
+}
