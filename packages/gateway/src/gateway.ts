@@ -28,6 +28,7 @@ import { Doors } from './door.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { HoldDesk } from './hold/desk.ts';
+import { holdPort } from './hold/port.ts';
 import { Contexts } from './label/contexts.ts';
 import { limits as defaults, type GatewayLimits } from './limits.ts';
 import { limitReports } from './report-limit.ts';
@@ -98,12 +99,8 @@ export class Gateway implements AsyncDisposable {
     const report = limitReports(options.report, clock, this.#limits.reportsPerMinuteMax);
     this.#options = { ...options, report };
     this.#right = new RightToDecide(clock);
-    this.#holds = new HoldDesk({
-      port: { open: (order) => this.#callHold('hold.open', order), use: (use) => this.#callHold('hold.use', use) },
-      ...{ boot, clock },
-      key: options.approvalKey,
-      limits: this.#limits,
-    });
+    const port = holdPort(() => this.#uplink.channel, this.#limits.holdCallTimeoutMs);
+    this.#holds = new HoldDesk({ port, boot, clock, key: options.approvalKey, limits: this.#limits });
     this.#held = new HeldBytes(this.#limits.bodyBytesHeldMax);
     this.#sinks = new Sinks(this.#limits.sinksMax);
     this.#policies = new Policies(options.engine, options.tenant);
@@ -375,15 +372,6 @@ export class Gateway implements AsyncDisposable {
   }
 
   // ---- what we say to the control plane -----------------------------------------------------------------------
-
-  #callHold<K extends 'hold.open' | 'hold.use'>(
-    method: K,
-    params: GatewayUplink[K]['params'],
-  ): Promise<GatewayUplink[K]['result']> {
-    const { channel } = this.#uplink;
-    if (channel === null) throw new GatewayError('control-lost', 'the control plane is away');
-    return channel.call(method, params, this.#limits.holdCallTimeoutMs);
-  }
 
   #hello(): GatewayUplink['hello']['params'] {
     const { boot, pid, tenant, journal } = this.#options;
