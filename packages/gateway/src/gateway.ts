@@ -28,7 +28,6 @@ import { Doors } from './door.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
 import { HoldDesk } from './hold/desk.ts';
-import { holdPort } from './hold/port.ts';
 import { Contexts } from './label/contexts.ts';
 import { limits as defaults, type GatewayLimits } from './limits.ts';
 import { limitReports } from './report-limit.ts';
@@ -80,7 +79,6 @@ export class Gateway implements AsyncDisposable {
   readonly #held: HeldBytes;
   readonly #sinks: Sinks;
   readonly #road: Road;
-  readonly #holds: HoldDesk;
   readonly #uplink: Uplink;
   readonly #served = new Map<string, Served>();
   /** Also of sessions whose sockets have not come yet. */
@@ -99,8 +97,6 @@ export class Gateway implements AsyncDisposable {
     const report = limitReports(options.report, clock, this.#limits.reportsPerMinuteMax);
     this.#options = { ...options, report };
     this.#right = new RightToDecide(clock);
-    const port = holdPort(() => this.#uplink.channel, this.#limits.holdCallTimeoutMs);
-    this.#holds = new HoldDesk({ port, boot, clock, key: options.approvalKey, limits: this.#limits });
     this.#held = new HeldBytes(this.#limits.bodyBytesHeldMax);
     this.#sinks = new Sinks(this.#limits.sinksMax);
     this.#policies = new Policies(options.engine, options.tenant);
@@ -119,7 +115,7 @@ export class Gateway implements AsyncDisposable {
       minter: createPermitMinter(clock, { boot }),
       sinks: this.#sinks,
       right: this.#right,
-      holds: this.#holds,
+      holds: new HoldDesk({ port: asks, boot, clock, key: options.approvalKey, limits: this.#limits }),
       limits: this.#limits,
       diskFull: () => this.#shedding.diskFull,
       policyOf: (session) => this.#policies.of(session),
@@ -255,7 +251,6 @@ export class Gateway implements AsyncDisposable {
     await served.session.idle();
     this.#served.delete(id);
     this.#labels.close(id);
-    this.#holds.forget(id);
     this.#options.journal.closeSession(id);
   }
 
@@ -310,10 +305,7 @@ export class Gateway implements AsyncDisposable {
       },
       breakers: () => this.#openBreakers(),
       'breaker.reset': ({ session }) => ({ reset: this.#resetBreakers(session) }),
-      'hold.changed': (news) => {
-        this.#holds.news(news);
-        return null;
-      },
+      'hold.changed': (news) => this.#road.holds.news(news),
       stats: () => this.#traffic(),
     };
   }

@@ -68,19 +68,18 @@ export class HoldDesk {
 
   /** The control plane had no room for another question of this session: not asked again for a moment. */
   full(session: string): void {
-    this.#full.set(session, this.#options.clock.monotonic() + this.#options.limits.holdFullMs);
-  }
-
-  forget(session: string): void {
-    this.#full.delete(session);
+    const now = this.#options.clock.monotonic();
+    for (const [other, until] of this.#full) if (until <= now) this.#full.delete(other);
+    this.#full.set(session, now + this.#options.limits.holdFullMs);
   }
 
   open(order: HoldOrder): Promise<HoldNews> {
     return this.#options.port.open(order);
   }
 
-  news(news: HoldNews): void {
+  news(news: HoldNews): null {
     for (const watch of this.#waiting.get(keyOf(news.session, news.intent)) ?? []) watch.tell(news);
+    return null;
   }
 
   /** One use for this attempt. @throws CordonError of the control plane, or `channel-*` */
