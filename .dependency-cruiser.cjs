@@ -54,6 +54,13 @@ module.exports = {
       to: { path: '^(packages|apps)/', pathNot: [pkg('protocol', 'ledger', 'policy'), '^apps/verify/src/'] },
     },
     {
+      name: 'witness-stands-alone',
+      comment: 'a witness sees heads and knows the formats of the ledger, nothing else',
+      severity: 'error',
+      from: { path: '^apps/witness/src/' },
+      to: { path: '^(packages|apps)/', pathNot: [pkg('protocol', 'ledger'), '^apps/witness/src/'] },
+    },
+    {
       name: 'testkit-stays-out',
       comment: 'product code never imports the testkit',
       severity: 'error',
@@ -76,7 +83,8 @@ module.exports = {
         '^packages/control-plane/src/(api|uplink)/', // the API listener, and the private socket of the gateways
         '^packages/control-plane/src/(supervisor|attach)/', // private sockets of the supervisor
         '^packages/sandbox/src/(supervisor|process)/', // private sockets, handed-over listeners
-        '^apps/cordond/src/', // opens the private channels
+        '^apps/cordond/src/', // opens the private channels, asks witnesses
+        '^apps/witness/src/', // a witness is a listener
         '^apps/(demo|attack)/src/',
       ],
     ),

@@ -43,6 +43,11 @@ const planted: ReadonlyArray<{ readonly rule: string; readonly file: string; rea
     file: 'apps/verify/src/down.ts',
     text: "import '../../../packages/store/src/index.ts';",
   },
+  {
+    rule: 'witness-stands-alone',
+    file: 'apps/witness/src/down.ts',
+    text: "import '../../../packages/policy/src/index.ts';",
+  },
   { rule: 'testkit-stays-out', file: 'packages/gateway/src/fake.ts', text: "import '../../testkit/src/index.ts';" },
   { rule: 'authority-processes', file: 'packages/policy/src/spawn.ts', text: "import 'node:child_process';" },
   { rule: 'authority-network', file: 'packages/policy/src/dial.ts', text: "import 'node:net';" },

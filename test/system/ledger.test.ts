@@ -44,7 +44,7 @@ describe('the ledger', () => {
     await deployment.sh('curl -s -m 5 -X POST -d x https://refused.example/upload');
     const [denied] = (await deployment.decisions()).filter((decision) => decision['outcome'] === 'deny');
     expect(denied).toBeDefined();
-    const proved = await deployment.cordon(['ledger', 'prove', String(denied?.['attempt'])]);
+    const proved = await deployment.cordon(['ledger', 'prove', String(denied?.['attempt']), '--json']);
     expect(proved.status, proved.stderr).toBe(0);
     const proof = JSON.parse(proved.stdout) as LedgerProof;
 

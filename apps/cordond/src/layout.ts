@@ -12,6 +12,7 @@ export interface Layout {
   readonly journals: string;
   readonly tree: string;
   readonly engines: string;
+  readonly witnesses: string;
   readonly apiSocket: string;
   readonly controlSocket: string;
   readonly supervisorSocket: string;
@@ -31,6 +32,7 @@ export function layoutOf({ home, runtime, tenant, installation }: Configuration)
     policy: path.join(home, 'policy'),
     journals: path.join(home, 'ledger/journal', tenant),
     tree: path.join(home, 'ledger/tree', tenant),
+    witnesses: path.join(home, 'witnesses'),
     engines: path.join(home, 'ledger/engines'),
     apiSocket: path.join(runtime, 'api.sock'),
     controlSocket: path.join(runtime, 'control.sock'),

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { type VerifyPart, verifyParts } from '@cordon/ledger';
 
 export const usage = `usage: verify --home DIR [--key FILE] [options]
+       verify --proof FILE --key FILE [--witnesses FILE] [--json]
        verify [--journal DIR] [--tree DIR --key FILE] [options]
 
   --home DIR         a CORDON_HOME: every tenant below DIR/ledger, with the key DIR/keys/ledger.vkey
@@ -9,6 +10,7 @@ export const usage = `usage: verify --home DIR [--key FILE] [options]
   --tree DIR         one tenant's tree (…/ledger/tree/TENANT)
   --key FILE         the log's public key, as you keep it yourself
   --checkpoint FILE  a signed checkpoint that you kept; may be repeated
+  --witnesses FILE   whose cosignatures you believe (C2SP tlog-policy); --home has its own
   --only PARTS       ${verifyParts.join(', ')}; with commas between; default: all that can run
   --part NAME        one of them; may be repeated
   --keys DIR         keys of sealed bodies, as DIR/keys of a CORDON_HOME holds them; --home has its own
@@ -24,10 +26,13 @@ export interface Arguments {
   readonly home: string | null;
   readonly journal: string | null;
   readonly tree: string | null;
+  /** One receipt, and nothing else. */
+  readonly proof: string | null;
   readonly key: string | null;
   readonly checkpoints: readonly string[];
   readonly parts: readonly VerifyPart[] | null;
   readonly keys: string | null;
+  readonly witnesses: string | null;
   readonly engines: readonly string[];
   readonly every: boolean;
   readonly strict: boolean;
@@ -53,8 +58,11 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
   const key = values.key ?? null;
   const named = [...(values.part ?? []), ...(values.only ?? []).flatMap((list) => list.split(','))];
   const parts = named.length === 0 ? null : named;
-  if (home === null && journal === null && tree === null)
-    return wrong('say what to verify: --home, --journal or --tree');
+  const proof = values.proof ?? null;
+  if (proof !== null && (home !== null || journal !== null || tree !== null)) return wrong('--proof stands alone');
+  if (proof !== null && key === null) return wrong('--proof needs --key');
+  if (proof === null && home === null && journal === null && tree === null)
+    return wrong('say what to verify: --home, --journal, --tree or --proof');
   if (home !== null && (journal !== null || tree !== null)) return wrong('--home stands alone');
   if (home === null && tree !== null && key === null) return wrong('--tree needs --key');
   const unknown = parts?.find((part) => !isPart(part));
@@ -65,10 +73,12 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
       home,
       journal,
       tree,
+      proof,
       key,
       parts: parts?.filter(isPart) ?? null,
       checkpoints: values.checkpoint ?? [],
       keys: values.keys ?? null,
+      witnesses: values.witnesses ?? null,
       engines: values.engine ?? [],
       every: values.every ?? false,
       strict: values.strict ?? false,
@@ -85,11 +95,13 @@ function parse(words: readonly string[]) {
       home: { type: 'string' },
       journal: { type: 'string' },
       tree: { type: 'string' },
+      proof: { type: 'string' },
       key: { type: 'string' },
       checkpoint: { type: 'string', multiple: true },
       part: { type: 'string', multiple: true },
       only: { type: 'string', multiple: true },
       keys: { type: 'string' },
+      witnesses: { type: 'string' },
       engine: { type: 'string', multiple: true },
       every: { type: 'boolean' },
       strict: { type: 'boolean' },

@@ -4,6 +4,7 @@ import { isCordonError } from '@cordon/protocol';
 import { parseArguments, usage } from './arguments.ts';
 import { runDecisions } from './decisions.ts';
 import { toText } from './print.ts';
+import { verifyOne } from './receipt.ts';
 import { type Target, targetsOf } from './targets.ts';
 
 /** Offline: starts nothing, connects to nothing, writes nothing, and trusts only the public key. */
@@ -18,6 +19,7 @@ async function main(words: readonly string[]): Promise<number> {
     return 64;
   }
   try {
+    if (parsed.arguments.proof !== null) return verifyOne(parsed.arguments.proof, parsed.arguments);
     const targets = targetsOf(parsed.arguments);
     const results: Array<{ name: string; report: VerifyReport }> = [];
     const { every } = parsed.arguments;

@@ -35,6 +35,6 @@ function unlisted(part: PartReport): string[] {
 }
 
 /** Damaged files may hold anything; a terminal gets no control character of theirs. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, '?');
 }

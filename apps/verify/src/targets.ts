@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { listTenants, type VerifyOptions } from '@cordon/ledger';
+import { listTenants, parseWitnessPolicy, type VerifyOptions } from '@cordon/ledger';
 import type { Arguments } from './arguments.ts';
 import { keptEngines } from './engines.ts';
 import { findKeys, type KeysPlace } from './keys.ts';
@@ -17,7 +17,11 @@ export interface Target {
 /** What is to be verified, one target per tenant. Opens nothing but the key and the checkpoints that were named. */
 export function targetsOf(given: Arguments): Target[] {
   const checkpoints = given.checkpoints.map((path) => readFileSync(path, 'utf8'));
-  const rest = { checkpoints, ...(given.parts === null ? {} : { parts: given.parts }) };
+  const witnessFile = given.witnesses ?? (given.home === null ? null : join(given.home, 'witnesses'));
+  // A file that was named must be there; the home's own need not.
+  const named = witnessFile !== null && (given.witnesses !== null || existsSync(witnessFile));
+  const witnesses = named ? parseWitnessPolicy(readFileSync(witnessFile, 'utf8')) : null;
+  const rest = { checkpoints, witnesses, ...(given.parts === null ? {} : { parts: given.parts }) };
   if (given.home === null) {
     const verifierKey = given.key === null ? null : readFileSync(given.key, 'utf8');
     const options = { journals: given.journal, tree: given.tree, verifierKey, ...rest };

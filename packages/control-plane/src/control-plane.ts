@@ -53,9 +53,11 @@ export class ControlPlane {
   /** Ends everything: sandboxes, gateways, supervisor, and the records of it. Stores and ledger are the caller's. */
   async close(): Promise<void> {
     const { sessions, link, registry, recorder, gateways, integrator, tenant, approvals, webhook } = this.#parts;
+    const { sessions, link, registry, recorder, gateways, integrator, witnessing, tenant } = this.#parts;
     const { log, person } = this.#options;
     const quietly = (what: string) => (error: unknown) => log.fault(what, error);
     sessions.close();
+    witnessing[Symbol.dispose]();
     clearInterval(this.#heartbeat);
     await link.shutdown().catch(quietly('supervisor shutdown'));
     link[Symbol.dispose]();
@@ -108,6 +110,8 @@ export class ControlPlane {
       recorder,
       link,
       gateways,
+      shredder,
+      witnessing,
     } = this.#parts;
     const explainer = new Explainer({
       engine,
@@ -141,7 +145,7 @@ export class ControlPlane {
       ...breakerRoutes(gateways, recorder),
       ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),
-      ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder: this.#parts.shredder }),
+      ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder, witnessing }),
     ];
     return [...routes, openApiRoute(routes, version)];
   }
@@ -189,11 +193,12 @@ export class ControlPlane {
 
   #warnings(): string[] {
     const { overrides } = this.#options;
-    const { link, tenant, integrator, table, recorder } = this.#parts;
+    const { link, tenant, integrator, witnessing, table, recorder } = this.#parts;
     return [
       ...overrides(),
       ...(link.state === null ? ['no supervisor: nothing can start'] : []),
       ...(recorder.failure === null ? [] : [`the ledger cannot be written: ${recorder.failure.message}`]),
+      ...witnessing.warnings,
       ...integrator.problems.map((problem) => `a journal cannot be read: ${problem}`),
       ...tenant.problems.map(
         (problem) =>

@@ -7,6 +7,7 @@ export { ControlPlane } from './control-plane.ts';
 export type { SocketPaths, SupervisorSource } from './daemon.ts';
 export type { ControlErrorCode } from './error.ts';
 export type { HostFiles } from './files.ts';
+export type { AskWitness } from './ledger/witnessing.ts';
 export { limits as controlPlaneLimits } from './limits.ts';
 export { createLog, describe, type Log } from './log.ts';
 export type { AuthoritySource, ControlPlaneOptions } from './options.ts';

@@ -46,6 +46,10 @@ export const limits = {
   gatewayStatsTimeoutMs: 1000,
   /** A gateway denies when it has not heard from us for this long (issue: 15 s); a beat is sent three times in it. */
   gatewayLeaseMs: 15_000,
+  /** Between two rounds of asking witnesses. */
+  witnessIntervalMs: 60_000,
+  /** After an approval, an activation or a kill, so that several at once are one round. */
+  witnessDelayMs: 1000,
   uplinkConnectionsMax: 16,
   secretLeaseMs: 300_000,
   /** Whose signatures count; the list is one small file. */

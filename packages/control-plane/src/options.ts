@@ -7,6 +7,7 @@ import type { Store } from '@cordon/store';
 import type { WebhookPost } from './approvals/webhook.ts';
 import type { SocketPaths, SupervisorSource } from './daemon.ts';
 import type { HostFiles } from './files.ts';
+import type { AskWitness } from './ledger/witnessing.ts';
 import type { Log } from './log.ts';
 import type { Operator, PeopleFile } from './people/people.ts';
 import type { Profiles } from './profile/load.ts';
@@ -34,6 +35,9 @@ export interface ControlPlaneOptions {
   /** Keys of what is kept beside the entries; deleting a session's shreds it. */
   readonly bodyKeys: KeyStore;
   readonly tree: LedgerTree;
+  /** `$CORDON_HOME/witnesses` (C2SP tlog-policy): who is asked to cosign heads. */
+  readonly witnessFile: string;
+  readonly askWitness: AskWitness;
   readonly publicKey: string;
   readonly secrets: SecretStore;
   readonly authority: AuthoritySource;

@@ -9,6 +9,8 @@ import { Integrator } from './ledger/integrator.ts';
 import { Recorder } from './ledger/recorder.ts';
 import { Refusals } from './ledger/refusals.ts';
 import { Shredder } from './ledger/shredder.ts';
+import { Witnessing } from './ledger/witnessing.ts';
+import { limits } from './limits.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { People } from './people/people.ts';
 import { TenantPolicies } from './policy/tenant.ts';
@@ -27,6 +29,7 @@ import { leaseSecret } from './uplink/leases.ts';
 interface Records {
   readonly recorder: Recorder;
   readonly labels: Labels;
+  readonly witnessing: Witnessing;
   readonly people: People;
   readonly integrator: Integrator;
   readonly decisions: Decisions;
@@ -105,7 +108,15 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     indexed: (attempts) => decisions.announce(attempts),
     refused: () => refusals.announce(),
   });
-  const recorder = await Recorder.open({ open: options.openJournal, kick: () => integrator.kick(), log });
+  const witnessing = new Witnessing({
+    ...{ tree, integrator, recorder: () => recorder, ask: options.askWitness, log },
+    policyText: () => files.readText(options.witnessFile, limits.configFileBytesMax),
+  });
+  const recorder: Recorder = await Recorder.open({
+    ...{ open: options.openJournal, log },
+    kick: () => integrator.kick(),
+    urgent: () => witnessing.kick(),
+  });
   const tenant = await TenantPolicies.open({
     ...{ engine, store, files, recorder, clock, log },
     tenant: options.tenant,
@@ -119,6 +130,7 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
   return {
     labels: new Labels({ store: store.labels, recorder, clock }),
     ...{ recorder, people, integrator, decisions, refusals, tenant },
+    ...{ recorder, witnessing, people, integrator, decisions, refusals, tenant },
     registry: await SessionRegistry.open(store.sessions),
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),

@@ -20,7 +20,15 @@ import { createId, systemClock, systemRandom } from '@cordon/protocol';
 import { createSigningKey, openSigningKey } from '@cordon/protocol/dsse';
 import { fileKeySource, SecretStore } from '@cordon/secrets';
 import { openStore } from '@cordon/store';
-import { ControlPlane, connectSocket, createLog, type HostFiles, Profiles, parseProfile } from '../src/index.ts';
+import {
+  type AskWitness,
+  ControlPlane,
+  connectSocket,
+  createLog,
+  type HostFiles,
+  Profiles,
+  parseProfile,
+} from '../src/index.ts';
 import { FakeSupervisor } from './fake-supervisor.ts';
 
 const wasm = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web'));
@@ -104,6 +112,7 @@ export class Harness implements AsyncDisposable {
   webhookStatus = 204;
   /** The file of people, which outlives the control plane. */
   people: string | null = null;
+  askWitness: AskWitness = () => Promise.reject(new Error('nobody witnesses here'));
   #close: (() => Promise<void>) | null = null;
 
   static async start(): Promise<Harness> {
@@ -173,6 +182,8 @@ export class Harness implements AsyncDisposable {
         }),
       journals,
       bodyKeys,
+      witnessFile: path.join(this.home, 'witnesses'),
+      askWitness: (url, body) => this.askWitness(url, body),
       tree,
       publicKey: verifierKey,
       secrets,
@@ -251,6 +262,8 @@ export class Harness implements AsyncDisposable {
     this.#close = null;
     await close?.();
   }
+
+  readonly publicKey = verifierKey;
 
   get api(): string {
     return path.join(this.run, 'api.sock');

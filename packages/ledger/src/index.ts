@@ -15,8 +15,9 @@ export { SessionKeyring } from './seal/keyring.ts';
 export { type BodyKeys, noKeys } from './seal/open.ts';
 export type { BodyKey, Sealing } from './seal/seal.ts';
 export { openTree, type TreeOptions } from './tree/integrator.ts';
-export { type CheckpointSigner, createCheckpointKey, openSigner } from './tree/note.ts';
+export { type CheckpointSigner, createCheckpointKey, openSigner, splitNote } from './tree/note.ts';
 export { type ProofVerdict, verifyProof } from './tree/proof.ts';
+export { encodeReceipt, parseReceipt, type Receipt, type ReceiptVerdict, verifyReceipt } from './tree/receipt.ts';
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
 export { type DecisionsOptions, verifyDecisions } from './verify/decisions.ts';
 export type { RecordedDecision, RecordedPolicies, Replay, Replayed } from './verify/replay.ts';
@@ -30,3 +31,13 @@ export {
   verifyParts,
 } from './verify/report.ts';
 export { type VerifyOptions, verifyLedger } from './verify/verify.ts';
+export {
+  type Cosigner,
+  checkCosignature,
+  createWitnessKey,
+  openCosigner,
+  parseCosignatureKey,
+} from './witness/cosignature.ts';
+export { type PolicyWitness, parseWitnessPolicy, type WitnessPolicy } from './witness/policy.ts';
+export { type AddCheckpoint, encodeAddCheckpoint } from './witness/request.ts';
+export { Witness, type WitnessAnswer, type WitnessOptions } from './witness/witness.ts';

@@ -28,6 +28,12 @@ export const limits = {
   checkpointKeepMs: 60_000,
   /** So long after a kill a gateway that was cut off may still have allowed: its lease (gateway.md §1.1). */
   killLeaseMs: 15_000,
+  /** Witnesses and groups of a policy. */
+  witnessesMax: 64,
+  /** Hashes of a consistency proof (tlog-witness). */
+  proofStepsMax: 63,
+  /** The latest time of a cosignature that is shown; later ones are shown as this, the year 9999. */
+  cosignedSecondsMax: 253_402_300_799,
   /** Failures that one part of the verifier lists; the rest is counted. */
   failuresListedMax: 100,
 } as const;

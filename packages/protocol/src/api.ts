@@ -402,6 +402,8 @@ export const ledgerProof = z.strictObject({
   path: z.array(z.string()),
   checkpoint: z.string(),
   publicKey: z.string(),
+  /** The same as one file (C2SP tlog-proof), for whoever is to check it. */
+  receipt: z.string(),
 });
 export type LedgerProof = z.infer<typeof ledgerProof>;
 

@@ -53,6 +53,7 @@ export const commands: readonly Command[] = [
   ledger.show,
   ledger.prove,
   ledger.shred,
+  ledger.witness,
   doctor,
   up,
   down,

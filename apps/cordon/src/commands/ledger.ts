@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Command } from '../command.ts';
-import { verifyProgram } from '../daemon.ts';
+import { verifyProgram, witnessProgram } from '../daemon.ts';
 import { exitStatus, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
 import { parseCount } from '../quantity.ts';
@@ -10,12 +10,17 @@ import { visible } from '../text.ts';
 export const verify: Command = {
   name: 'ledger verify',
   group: 'Ledger',
-  usage: 'cordon ledger verify [--key FILE] [--only PARTS]',
+  usage: 'cordon ledger verify [--key FILE] [--only PARTS | --proof FILE]',
   summary: 'check the whole record offline: nothing changed, nothing dropped, nothing done undecided',
   words: [0, 0],
   options: {
+    proof: { value: 'FILE', about: 'check one proof instead, as cordon ledger prove printed it; needs --key' },
     key: { value: 'FILE', about: 'public key that you trust; default: the one of this state folder' },
-    only: { value: 'PARTS', about: 'entries, complete, tree, kill, decisions; with commas between' },
+    witnesses: {
+      value: 'FILE',
+      about: 'whose cosignatures you believe (C2SP tlog-policy); default: of this state folder',
+    },
+    only: { value: 'PARTS', about: 'entries, complete, tree, witnesses, kill, decisions; with commas between' },
     every: { about: 'ask the policy engine about each decision, also where no policy can tell two apart' },
     strict: { about: 'exit status 1 also when something could not be looked at' },
     json: { about: 'the report as JSON' },
@@ -25,22 +30,19 @@ export const verify: Command = {
   ],
   run: async ({ at }, args) => {
     const key = args.text('key');
-    const child = spawn(
-      process.execPath,
-      [
-        verifyProgram,
-        '--home',
-        at.home,
-        ...(key === undefined ? [] : ['--key', key]),
-        ...(args.text('only') === undefined ? [] : ['--only', args.text('only') ?? '']),
-        ...(['every', 'strict', 'json'] as const).flatMap((name) => (args.flag(name) ? [`--${name}`] : [])),
-      ],
-      { stdio: ['ignore', 'inherit', 'inherit'], env: {} },
-    );
-    return await new Promise((resolve, reject) => {
-      child.on('error', reject);
-      child.on('close', (status) => resolve(status ?? exitStatus.internal));
+    const proof = args.text('proof');
+    if (proof !== undefined && key === undefined)
+      throw usageError('a proof is checked with a key that you trust: --key FILE');
+    const given = (['only', 'witnesses'] as const).flatMap((name) => {
+      const value = args.text(name);
+      return value === undefined ? [] : [`--${name}`, value];
     });
+    return await runProgram(verifyProgram, [
+      ...(proof === undefined ? ['--home', at.home] : ['--proof', proof]),
+      ...(key === undefined ? [] : ['--key', key]),
+      ...given,
+      ...(['every', 'strict', 'json'] as const).flatMap((name) => (args.flag(name) ? [`--${name}`] : [])),
+    ]);
   },
 };
 
@@ -77,6 +79,43 @@ export const show: Command = {
   },
 };
 
+export const witness: Command = {
+  name: 'ledger witness',
+  group: 'Ledger',
+  usage: 'cordon ledger witness --state DIR --log FILE [--port N]',
+  summary: 'be a witness of a ledger: sign its heads as long as each contains the one before (C2SP tlog-witness)',
+  words: [0, 0],
+  options: {
+    state: { value: 'DIR', about: "the witness's own key and the newest head it saw; made when it is not there" },
+    log: { value: 'FILE', about: 'public key of the ledger, as CORDON_HOME/keys/ledger.vkey holds it' },
+    name: { value: 'NAME', about: 'its name when its key is made' },
+    port: { value: 'N', about: 'port on 127.0.0.1; default: any that is free' },
+    request: { value: 'FILE', about: 'answer one request from a file instead of serving' },
+  },
+  details: [
+    'Runs until it is ended, best as somebody whom the owner of the ledger does not command. It prints the line that goes into',
+    'the file "witnesses" of the state folder of the ledger; a line "quorum NAME" goes below it.',
+  ],
+  run: async (_, args) => {
+    const given = (['state', 'log', 'name', 'port', 'request'] as const).flatMap((name) => {
+      const value = args.text(name);
+      return value === undefined ? [] : [`--${name}`, value];
+    });
+    return await runProgram(witnessProgram, given);
+  },
+};
+
+/** Ends with it, and with its exit status. */
+async function runProgram(program: string, words: readonly string[]): Promise<number> {
+  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'inherit', 'inherit'], env: {} });
+  const pass = (signal: NodeJS.Signals) => void child.kill(signal);
+  process.on('SIGINT', pass).on('SIGTERM', pass);
+  return await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve(status ?? exitStatus.internal));
+  });
+}
+
 export const shred: Command = {
   name: 'ledger shred',
   group: 'Ledger',
@@ -105,9 +144,15 @@ export const prove: Command = {
   usage: 'cordon ledger prove ATTEMPT | --index N',
   summary: 'a proof that one entry is in the record, for somebody who trusts only the public key',
   words: [0, 1],
-  options: { index: { value: 'N', about: 'the entry at this index' } },
+  options: {
+    index: { value: 'N', about: 'the entry at this index' },
+    json: { about: 'entry, path, checkpoint and key as JSON instead' },
+  },
   details: [
-    'Prints JSON: the entry, its path in the tree (RFC 6962), the signed checkpoint and the key that signed it.',
+    'Prints a proof (C2SP tlog-proof): the entry, its path in the tree (RFC 6962), the signed checkpoint with the cosignatures',
+    'of witnesses. Whoever has the public key checks it offline:',
+    '  cordon ledger prove ATTEMPT > done.tlog-proof',
+    '  cordon ledger verify --proof done.tlog-proof --key ledger.vkey',
   ],
   run: async ({ at, cordon }, args) => {
     const attempt = args.words[0];
@@ -115,7 +160,7 @@ export const prove: Command = {
     if ((attempt === undefined) === (index === undefined)) throw usageError('say which entry: ATTEMPT or --index N');
     const client = await cordon();
     const proof = await client.prove(attempt === undefined ? { index: parseCount('index', index ?? '') } : { attempt });
-    at.stdout.write(jsonLine(proof));
+    at.stdout.write(args.flag('json') ? jsonLine(proof) : proof.receipt);
     return exitStatus.ok;
   },
 };

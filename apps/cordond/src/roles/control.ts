@@ -23,6 +23,7 @@ import { onStop } from '../signals.ts';
 import { endSupervisor, spawnSupervisor } from '../supervisor-process.ts';
 import { describeTesting, readTestingDestinations } from '../testing.ts';
 import { postWebhook } from '../webhook.ts';
+import { askWitness } from '../witness-client.ts';
 
 const connectTimeoutMs = 2000;
 const writer = 'cp';
@@ -79,6 +80,8 @@ export async function runControl(configuration: Configuration): Promise<void> {
       }),
     journals: layout.journals,
     bodyKeys,
+    witnessFile: layout.witnesses,
+    askWitness,
     tree,
     publicKey: signer.verifierKey,
     secrets,

@@ -12,10 +12,14 @@ export interface Note {
   readonly body?: string;
 }
 
+const urgentTypes: ReadonlySet<EntryType> = new Set(['approval', 'kill', 'policy']);
+
 export interface RecorderOptions {
   readonly open: () => Promise<Journal>;
   /** Something was recorded: the tree may follow. */
   readonly kick: () => void;
+  /** What others should see at once was recorded: an approval, an activation, a kill. */
+  readonly urgent: () => void;
   readonly log: Log;
 }
 
@@ -56,7 +60,9 @@ export class Recorder implements AsyncDisposable {
       ...(note.body === undefined ? {} : { body: note.body }),
     };
     try {
-      return await this.#journal.append(draft, tier);
+      const recorded = await this.#journal.append(draft, tier);
+      if (urgentTypes.has(note.type)) this.#options.urgent();
+      return recorded;
     } catch (cause) {
       throw refusal(
         'ledger-unavailable',

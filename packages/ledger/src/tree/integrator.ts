@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type CordonError, type LedgerProof, type RecordValue, timestamp } from '@cordon/protocol';
+import { entryText } from '../entry.ts';
 import { type LedgerErrorCode, ledgerError } from '../error.ts';
 import { listWriters } from '../journal/segment.ts';
 import { type JournalRecord, JournalTail, type TailProblem } from '../journal/tail.ts';
@@ -16,6 +17,7 @@ import { proveConsistency, proveInclusion } from './merkle.ts';
 import { type CheckpointSigner, parseVerifierKey } from './note.ts';
 import { encodePositions, type Positions, parsePositions, positionsFrom, positionsPath } from './positions.ts';
 import { TileReader } from './reader.ts';
+import { encodeReceipt } from './receipt.ts';
 import { encodeBundle, levelSize, tilePath, tileWidth } from './tile.ts';
 import type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree.ts';
 
@@ -78,6 +80,7 @@ class TreeIntegrator implements LedgerTree {
   readonly #tails = new Map<string, JournalTail>();
   #committed: Committed;
   #queue: Promise<unknown> = Promise.resolve();
+  #cosigned: LedgerTree['cosigned'];
   #keptAt = Number.NEGATIVE_INFINITY;
   #failed = false;
   #closed = false;
@@ -87,6 +90,7 @@ class TreeIntegrator implements LedgerTree {
     this.#lock = lock;
     this.#reader = new TileReader(options.directory);
     this.#committed = this.#load();
+    this.#cosigned = this.#loadCosigned();
   }
 
   get head(): TreeHead {
@@ -121,23 +125,46 @@ class TreeIntegrator implements LedgerTree {
   }
 
   prove(index: number): LedgerProof {
-    const { size, checkpoint } = this.head;
     const [found] = this.entries(index, 1);
-    if (found === undefined) throw missing(index, size);
+    if (found === undefined) throw missing(index, this.head.size);
+    // A head that others saw proves more than a newer one that nobody saw.
+    const seen = this.#cosigned !== null && index < this.#cosigned.size ? this.#cosigned : null;
+    const size = seen?.size ?? this.head.size;
+    const checkpoint = seen?.note ?? this.head.checkpoint;
+    const path = proveInclusion(index, size, this.#reader.hashAt(this.head.size));
+    const bytes = Buffer.from(entryText(found.entry));
     return {
       index,
       leaf: found.leaf,
       entry: { ...(found.entry as unknown as { [key: string]: RecordValue }) },
-      path: proveInclusion(index, size, this.#reader.hashAt(size)).map((step) => step.toString('hex')),
+      path: path.map((step) => step.toString('hex')),
       checkpoint,
       publicKey: this.#options.signer.verifierKey,
+      receipt: encodeReceipt({ entry: bytes, index, path, checkpoint }),
     };
   }
 
-  proveConsistency(olderSize: number): string[] {
+  get cosigned(): LedgerTree['cosigned'] {
+    return this.#cosigned;
+  }
+
+  async keepCosigned(note: string): Promise<void> {
+    const { directory, signer } = this.#options;
+    const { size } = openCheckpoint(note, parseVerifierKey(signer.verifierKey));
+    if (size > this.head.size) throw missing(size, this.head.size);
+    await replaceDurably(join(directory, 'cosigned'), note);
+    this.#cosigned = { note, size };
+  }
+
+  proveConsistency(olderSize: number, newerSize: number = this.head.size): string[] {
     const { size } = this.head;
-    if (!Number.isSafeInteger(olderSize) || olderSize < 0 || olderSize > size) throw missing(olderSize, size);
-    return proveConsistency(olderSize, size, this.#reader.hashAt(size)).map((step) => step.toString('hex'));
+    for (const [one, most] of [
+      [newerSize, size],
+      [olderSize, newerSize],
+    ] as const) {
+      if (!Number.isSafeInteger(one) || one < 0 || one > most) throw missing(one, most);
+    }
+    return proveConsistency(olderSize, newerSize, this.#reader.hashAt(size)).map((step) => step.toString('hex'));
   }
 
   async close(): Promise<void> {
@@ -262,6 +289,19 @@ class TreeIntegrator implements LedgerTree {
     for (const tail of this.#tails.values()) tail.close();
     this.#tails.clear();
     this.#committed = this.#load();
+  }
+
+  /** A head that was not ours, or that somebody damaged, is as if there were none: the verifier says what is wrong. */
+  #loadCosigned(): LedgerTree['cosigned'] {
+    const { directory, signer } = this.#options;
+    const note = readIfThere(join(directory, 'cosigned'))?.toString() ?? null;
+    if (note === null) return null;
+    try {
+      const { size } = openCheckpoint(note, parseVerifierKey(signer.verifierKey));
+      return size > this.head.size ? null : { note, size };
+    } catch {
+      return null;
+    }
   }
 
   #load(): Committed {

@@ -1,13 +1,14 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  hash,
-  type KeyObject,
-  sign,
-  verify,
-} from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { ledgerError } from '../error.ts';
+import {
+  checkKeyName,
+  hashKey,
+  type NoteKey,
+  parseBase64,
+  parseKeyText,
+  rawPublicKey,
+  readPrivateKey,
+} from './note-key.ts';
 
 /** C2SP signed notes with Ed25519 (algorithm 0x01): text, an empty line, one `— name base64` line per signature. */
 
@@ -21,11 +22,7 @@ export interface CheckpointSigner {
   sign(text: string): string;
 }
 
-export interface NoteVerifier {
-  readonly name: string;
-  readonly keyHash: Buffer;
-  readonly publicKey: KeyObject;
-}
+export type NoteVerifier = NoteKey;
 
 /** A new log key: the private half as PKCS #8 PEM, to be kept 0600, and the public half for everybody. */
 export function createCheckpointKey(origin: string): { readonly privatePem: string; readonly verifierKey: string } {
@@ -39,7 +36,7 @@ export function openSigner(name: string, privatePem: string | Uint8Array): Check
   checkKeyName(name);
   const privateKey = readPrivateKey(privatePem);
   const raw = rawPublicKey(createPublicKey(privateKey));
-  const keyHash = hashKey(name, raw);
+  const keyHash = hashKey(name, ed25519, raw);
   const key = Buffer.concat([Buffer.from([ed25519]), raw]).toString('base64');
   return {
     name,
@@ -54,19 +51,9 @@ export function openSigner(name: string, privatePem: string | Uint8Array): Check
 
 /** @throws CordonError `ledger-key` */
 export function parseVerifierKey(text: string): NoteVerifier {
-  const [, name = '', hashed = '', encoded = ''] =
-    /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)$/.exec(text.trim()) ?? [];
-  const key = parseBase64(encoded);
-  const raw = key.subarray(1);
-  const keyHash = hashKey(name, raw);
-  if (key[0] !== ed25519 || raw.length !== 32 || keyHash.toString('hex') !== hashed) {
-    throw ledgerError('ledger-key', 'this is no verifier key (NAME+HASH+BASE64) of an Ed25519 log');
-  }
-  const publicKey = createPublicKey({
-    key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') },
-    format: 'jwk',
-  });
-  return { name, keyHash, publicKey };
+  const parsed = parseKeyText(text, ed25519);
+  if (parsed === null) throw ledgerError('ledger-key', 'this is no verifier key (NAME+HASH+BASE64) of an Ed25519 log');
+  return parsed;
 }
 
 /**
@@ -75,10 +62,7 @@ export function parseVerifierKey(text: string): NoteVerifier {
  * @throws CordonError `ledger-note`
  */
 export function openNote(note: string, verifier: NoteVerifier): string {
-  const split = note.lastIndexOf('\n\n');
-  const text = note.slice(0, split + 1);
-  const lines = note.slice(split + 2).split('\n');
-  if (split < 0 || lines.pop() !== '' || !isNoteText(text)) throw ledgerError('ledger-note', 'not a signed note');
+  const { text, lines } = splitNote(note);
   for (const line of lines) {
     const [, name, encoded] = /^— (\S+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
     if (name === undefined || encoded === undefined) throw ledgerError('ledger-note', 'not a signed note');
@@ -92,37 +76,13 @@ export function openNote(note: string, verifier: NoteVerifier): string {
   throw ledgerError('ledger-note', `no signature of ${verifier.name}+${verifier.keyHash.toString('hex')}`);
 }
 
-/** Strict: Node skips what is not base64, and the last character may carry bits that nobody looks at. */
-function parseBase64(text: string): Buffer {
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.toString('base64') === text ? bytes : Buffer.alloc(0);
-}
-
-function readPrivateKey(pem: string | Uint8Array): KeyObject {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(typeof pem === 'string' ? pem : Buffer.from(pem));
-  } catch (error) {
-    throw ledgerError('ledger-key', 'the ledger key cannot be read', error);
-  }
-  if (key.asymmetricKeyType !== 'ed25519') throw ledgerError('ledger-key', 'the ledger key is no Ed25519 key');
-  return key;
-}
-
-function rawPublicKey(key: KeyObject): Buffer {
-  const { x } = key.export({ format: 'jwk' });
-  return Buffer.from(x ?? '', 'base64url');
-}
-
-function hashKey(name: string, raw: Uint8Array): Buffer {
-  return hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), Buffer.from([ed25519]), raw]), 'buffer').subarray(
-    0,
-    4,
-  );
-}
-
-function checkKeyName(name: string): void {
-  if (!/^[^+\s]+$/.test(name)) throw ledgerError('ledger-key', 'a log is named without spaces and plus signs');
+/** Its text and its signature lines. @throws CordonError `ledger-note` */
+export function splitNote(note: string): { readonly text: string; readonly lines: readonly string[] } {
+  const split = note.lastIndexOf('\n\n');
+  const text = note.slice(0, split + 1);
+  const lines = note.slice(split + 2).split('\n');
+  if (split < 0 || lines.pop() !== '' || !isNoteText(text)) throw ledgerError('ledger-note', 'not a signed note');
+  return { text, lines };
 }
 
 function isNoteText(text: string): boolean {

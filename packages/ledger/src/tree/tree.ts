@@ -48,7 +48,14 @@ export interface LedgerTree extends AsyncDisposable {
   entries(from: number, count: number): TreeEntry[];
   /** Proof that the entry at `index` is under the present checkpoint. @throws CordonError `ledger-missing` */
   prove(index: number): LedgerProof;
-  /** Hexadecimal path from an older size to the present one. @throws CordonError `ledger-missing` */
-  proveConsistency(olderSize: number): string[];
+  /** What the last {@link LedgerTree.keepCosigned} kept; null when others have cosigned nothing yet. */
+  readonly cosigned: { readonly note: string; readonly size: number } | null;
+  /**
+   * Keeps a head of this tree with the cosignatures of witnesses; it then stands in proofs.
+   * @throws CordonError `ledger-note` for what is no head that this log signed
+   */
+  keepCosigned(note: string): Promise<void>;
+  /** Hexadecimal path from an older size to a newer, the present one if left out. @throws CordonError `ledger-missing` */
+  proveConsistency(olderSize: number, newerSize?: number): string[];
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 
-export type VerifyPart = 'entries' | 'complete' | 'tree' | 'kill' | 'decisions';
-export const verifyParts: readonly VerifyPart[] = ['entries', 'complete', 'tree', 'kill', 'decisions'];
+export type VerifyPart = 'entries' | 'complete' | 'tree' | 'witnesses' | 'kill' | 'decisions';
+export const verifyParts: readonly VerifyPart[] = ['entries', 'complete', 'tree', 'witnesses', 'kill', 'decisions'];
 
 /** One thing that is wrong, and exactly where. */
 export interface Failure {

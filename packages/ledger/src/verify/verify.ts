@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { assertNever } from '@cordon/protocol';
 import { ledgerError } from '../error.ts';
+import type { WitnessPolicy } from '../witness/policy.ts';
 import { Completeness } from './complete.ts';
 import { type DecisionsOptions, verifyDecisions } from './decisions.ts';
 import { verifyJournals } from './journals.ts';
 import { verifyKill } from './kill.ts';
 import { Findings, type PartReport, toReport, type VerifyPart, type VerifyReport, verifyParts } from './report.ts';
 import { verifyTree } from './tree.ts';
+import { verifyWitnesses } from './witnesses.ts';
 
 export interface VerifyOptions {
   /** Folder of one tenant's journals; named after the tenant. */
@@ -18,6 +20,8 @@ export interface VerifyOptions {
   readonly parts?: readonly VerifyPart[];
   /** Signed checkpoints kept elsewhere; the tree must contain what they signed. */
   readonly checkpoints?: readonly string[];
+  /** Whose cosignatures the reader believes. */
+  readonly witnesses?: WitnessPolicy | null;
   /** What judges decisions again; without it the part `decisions` cannot run. */
   readonly decisions?: Omit<DecisionsOptions, 'journals'>;
 }
@@ -47,6 +51,9 @@ export function verifyLedger(options: VerifyOptions): VerifyReport {
   if (tree !== null && verifierKey !== null && wanted.includes('tree')) {
     parts.push(verifyTree({ tree, journals, verifierKey, checkpoints: options.checkpoints ?? [] }));
   }
+  if (tree !== null && verifierKey !== null && wanted.includes('witnesses')) {
+    parts.push(verifyWitnesses({ tree, verifierKey, policy: options.witnesses ?? null }));
+  }
   if (journals !== null && wanted.includes('kill')) parts.push(verifyKill(journals));
   if (journals !== null && options.decisions !== undefined && wanted.includes('decisions')) {
     parts.push(verifyDecisions({ journals, ...options.decisions }));
@@ -61,6 +68,7 @@ function canRun(part: VerifyPart, options: VerifyOptions): boolean {
     case 'kill':
       return options.journals !== null;
     case 'tree':
+    case 'witnesses':
       return options.tree !== null && options.verifierKey !== null;
     case 'decisions':
       return options.journals !== null && options.decisions !== undefined;

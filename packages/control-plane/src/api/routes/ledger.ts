@@ -5,6 +5,7 @@ import { refusal } from '../../error.ts';
 import type { Decisions } from '../../ledger/decisions.ts';
 import type { Integrator } from '../../ledger/integrator.ts';
 import type { Shredder } from '../../ledger/shredder.ts';
+import type { Witnessing } from '../../ledger/witnessing.ts';
 import { limits } from '../../limits.ts';
 import { jsonRoute, type Route } from '../route.ts';
 import { change, quick } from './limits.ts';
@@ -15,6 +16,7 @@ export interface LedgerRouteParts {
   readonly decisions: Decisions;
   readonly publicKey: string;
   readonly shredder: Shredder;
+  readonly witnessing: Witnessing;
 }
 
 const pageQuery = z.strictObject({
@@ -65,6 +67,8 @@ export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
         // What was decided a moment ago is in a journal; its place in the tree comes with the next integration.
         await parts.integrator.run();
         const index = query.index ?? (await indexOf(parts.decisions, query.attempt ?? ''));
+        // A proof is worth more with witnesses; who is asked answers within seconds, and a silent one only costs these.
+        if (index >= (tree.cosigned?.size ?? 0)) await parts.witnessing.run();
         if (index >= tree.head.size) throw refusal('not-found', `the ledger has ${tree.head.size} entries`);
         return { body: tree.prove(index) };
       },

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { isCordonError } from '@cordon/protocol';
+import { limits } from '../limits.ts';
+import { type Checkpoint, openCheckpoint } from '../tree/checkpoint.ts';
+import { readIfThere } from '../tree/files.ts';
+import { rootOf } from '../tree/merkle.ts';
+import { parseVerifierKey, splitNote } from '../tree/note.ts';
+import { TileReader } from '../tree/reader.ts';
+import { checkCosignature } from '../witness/cosignature.ts';
+import type { WitnessPolicy } from '../witness/policy.ts';
+import { Findings, type PartReport } from './report.ts';
+
+export interface WitnessesOptions {
+  readonly tree: string;
+  readonly verifierKey: string;
+  /** Whom the reader believes; null: nobody was named. */
+  readonly policy: WitnessPolicy | null;
+}
+
+export const unwitnessed = 'unwitnessed: who holds the log key can rewrite what nobody else keeps a checkpoint of';
+
+/** Who else has seen this history: the newest head that others cosigned, and whether the tree still contains it. */
+export function verifyWitnesses({ tree, verifierKey, policy }: WitnessesOptions): PartReport {
+  const findings = new Findings('witnesses');
+  if (policy === null) {
+    findings.leave(unwitnessed);
+    return findings.report();
+  }
+  const note = readIfThere(join(tree, 'cosigned'))?.toString() ?? null;
+  if (note === null) {
+    if (policy.satisfied(new Set())) findings.leave(unwitnessed);
+    else findings.fail({ code: 'quorum', where: 'cosigned', detail: 'no head was ever cosigned' });
+    return findings.report();
+  }
+  const cosigned = openSigned(findings, 'cosigned', note, verifierKey);
+  const head = openSigned(findings, 'checkpoint', readIfThere(join(tree, 'checkpoint'))?.toString() ?? '', verifierKey);
+  if (cosigned === null || head === null) return findings.report();
+  checkQuorum(findings, note, policy);
+  compare(findings, tree, cosigned, head);
+  findings.count('cosignedSize', cosigned.size);
+  return findings.report();
+}
+
+function checkQuorum(findings: Findings, note: string, policy: WitnessPolicy): void {
+  const { text, lines } = splitNote(note);
+  const names = new Set<string>();
+  for (const { name, verifier } of policy.witnesses) {
+    const seconds = checkCosignature(text, lines, verifier);
+    if (seconds === null) continue;
+    names.add(name);
+    findings.count('cosignatures');
+    findings.note(`${name} saw it at ${new Date(Math.min(seconds, limits.cosignedSecondsMax) * 1000).toISOString()}`);
+  }
+  if (policy.satisfied(names)) return;
+  const seen = names.size === 0 ? 'none of the witnesses' : `only ${[...names].join(', ')}`;
+  findings.fail({ code: 'quorum', where: 'cosigned', detail: `${seen} cosigned it` });
+}
+
+function compare(findings: Findings, tree: string, cosigned: Checkpoint, head: Checkpoint): void {
+  const where = 'cosigned';
+  if (cosigned.size > head.size) {
+    const detail = `${cosigned.size} entries were cosigned, the tree has ${head.size}`;
+    findings.fail({ code: 'shortened', where, detail });
+    return;
+  }
+  let root: Buffer;
+  try {
+    root = rootOf(cosigned.size, new TileReader(tree).hashAt(head.size));
+  } catch (error) {
+    if (!isCordonError(error)) throw error;
+    findings.fail({ code: 'tile', where, detail: error.message });
+    return;
+  }
+  if (!root.equals(cosigned.root)) {
+    findings.fail({ code: 'fork', where, detail: `another root at size ${cosigned.size} was cosigned` });
+  }
+  const later = head.size - cosigned.size;
+  if (later > 0) findings.note(`the last ${later} entries came after it and have no witness yet`);
+}
+
+function openSigned(findings: Findings, where: string, note: string, key: string): Checkpoint | null {
+  try {
+    return openCheckpoint(note, parseVerifierKey(key));
+  } catch (error) {
+    if (!isCordonError(error) || error.code !== 'ledger-note') throw error;
+    findings.fail({ code: 'signature', where, detail: note === '' ? 'there is no checkpoint' : error.message });
+    return null;
+  }
+}
