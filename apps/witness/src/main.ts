@@ -13,7 +13,7 @@ const usage = `usage: witness --state DIR --log FILE [--name NAME] [--port N]
   --state DIR     the witness's own key and the newest head that it saw of each log; made when it is not there
   --log FILE      verifier key of a log that it witnesses; may be repeated
   --name NAME     its name, when its key is made; default witness.local/w1
-  --port N        port on 127.0.0.1; default: any that is free
+  --port N        port on 127.0.0.1; default: one that is free
   --request FILE  one add-checkpoint request from a file, its answer on standard output; serves nothing
 
 exit status: 0, 1 the request was refused, 64 usage

@@ -52,8 +52,8 @@ export class ControlPlane {
 
   /** Ends everything: sandboxes, gateways, supervisor, and the records of it. Stores and ledger are the caller's. */
   async close(): Promise<void> {
-    const { sessions, link, registry, recorder, gateways, integrator, tenant, approvals, webhook } = this.#parts;
     const { sessions, link, registry, recorder, gateways, integrator, witnessing, tenant } = this.#parts;
+    const { approvals, webhook } = this.#parts;
     const { log, person } = this.#options;
     const quietly = (what: string) => (error: unknown) => log.fault(what, error);
     sessions.close();

@@ -32,8 +32,6 @@ export const limits = {
   witnessesMax: 64,
   /** Hashes of a consistency proof (tlog-witness). */
   proofStepsMax: 63,
-  /** The latest time of a cosignature that is shown; later ones are shown as this, the year 9999. */
-  cosignedSecondsMax: 253_402_300_799,
   /** Failures that one part of the verifier lists; the rest is counted. */
   failuresListedMax: 100,
 } as const;
