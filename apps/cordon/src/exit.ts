@@ -25,12 +25,21 @@ export function configurationError(message: string, ...nextSteps: string[]): Cor
 
 const configurationCodes = new Set([
   'policy-invalid',
+  'bundle-invalid',
+  'trust-invalid',
   'profile-unknown',
   'command-not-found',
   'workspace-invalid',
   'configuration',
 ]);
-const deniedCodes = new Set(['session-stopped', 'stop-permanent', 'forbidden', 'no-grant']);
+const deniedCodes = new Set([
+  'bundle-unsigned',
+  'policy-rollback',
+  'session-stopped',
+  'stop-permanent',
+  'forbidden',
+  'no-grant',
+]);
 
 export function exitStatusOf(error: unknown): number {
   if (!isCordonError(error)) return exitStatus.internal;

@@ -6,6 +6,7 @@ import { breakerRoutes } from './api/routes/breakers.ts';
 import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
 import { decisionRoutes } from './api/routes/decisions.ts';
 import { ledgerRoutes } from './api/routes/ledger.ts';
+import { lifecycleRoutes } from './api/routes/lifecycle.ts';
 import { peopleRoutes } from './api/routes/people.ts';
 import { policyRoutes } from './api/routes/policy.ts';
 import { secretRoutes } from './api/routes/secrets.ts';
@@ -16,6 +17,7 @@ import { Explainer } from './ledger/explain.ts';
 import { limits } from './limits.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { createParts, type Parts } from './parts.ts';
+import { PolicyLifecycle } from './policy/lifecycle.ts';
 import { StatsReader } from './sessions/stats.ts';
 import { Suggester } from './suggest/suggest.ts';
 import { UplinkServer } from './uplink/server.ts';
@@ -53,12 +55,13 @@ export class ControlPlane {
   /** Ends everything: sandboxes, gateways, supervisor, and the records of it. Stores and ledger are the caller's. */
   async close(): Promise<void> {
     const { sessions, link, registry, recorder, gateways, integrator, witnessing, tenant } = this.#parts;
-    const { approvals, webhook } = this.#parts;
+    const { approvals, webhook, shadow } = this.#parts;
     const { log, person } = this.#options;
     const quietly = (what: string) => (error: unknown) => log.fault(what, error);
     sessions.close();
     witnessing[Symbol.dispose]();
     clearInterval(this.#heartbeat);
+    await shadow[Symbol.asyncDispose]();
     await link.shutdown().catch(quietly('supervisor shutdown'));
     link[Symbol.dispose]();
     await sessions.endAll('cordond was shut down').catch(quietly('sessions at shutdown'));
@@ -112,6 +115,8 @@ export class ControlPlane {
       gateways,
       shredder,
       witnessing,
+      trust,
+      shadow,
     } = this.#parts;
     const explainer = new Explainer({
       engine,
@@ -141,6 +146,7 @@ export class ControlPlane {
       ...stopRoutes(stops, store.stops),
       ...decisionRoutes(decisions, refusals, explainer),
       ...policyRoutes({ engine, tenant, sessions, suggester }),
+      ...lifecycleRoutes({ lifecycle: this.#lifecycle(), shadow, trust }),
       ...secretRoutes(secrets, recorder),
       ...breakerRoutes(gateways, recorder),
       ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
@@ -148,6 +154,15 @@ export class ControlPlane {
       ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder, witnessing }),
     ];
     return [...routes, openApiRoute(routes, version)];
+  }
+
+  #lifecycle(): PolicyLifecycle {
+    const { decisions, tenant, trust, shadow } = this.#parts;
+    const { engine, store, clock } = this.#options;
+    return new PolicyLifecycle({
+      ...{ engine, store, tenant, trust, shadow, clock, decisions },
+      sessions: store.sessions,
+    });
   }
 
   #statsReader(): StatsReader {

@@ -90,6 +90,12 @@ export const limits = {
   recoveredWordsMax: 100,
   /** Files of tests and cases in one `policy test`. */
   policyTestCasesMax: 1000,
+  /** Recorded decisions that one diff or replay judges again, newest first, and the changes that it shows. */
+  trafficDecisionsMax: 5000,
+  trafficChangesMax: 200,
+  /** Decisions that a shadow policy judges in a second; the others are not looked at. */
+  shadowPerSecondMax: 20,
+  policyHistoryMax: 100,
   /** Denied attempts that one `policy suggest` looks at, newest first. */
   suggestAttemptsMax: 5000,
   /** What it lists beside the grants. */

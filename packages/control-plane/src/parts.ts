@@ -13,7 +13,9 @@ import { Witnessing } from './ledger/witnessing.ts';
 import { limits } from './limits.ts';
 import type { ControlPlaneOptions } from './options.ts';
 import { People } from './people/people.ts';
+import { Shadow } from './policy/shadow.ts';
 import { TenantPolicies } from './policy/tenant.ts';
+import { Trust } from './policy/trust.ts';
 import { SessionFeed } from './sessions/feed.ts';
 import { Proposals } from './sessions/proposals.ts';
 import { SessionRegistry } from './sessions/registry.ts';
@@ -35,6 +37,8 @@ interface Records {
   readonly decisions: Decisions;
   readonly refusals: Refusals;
   readonly tenant: TenantPolicies;
+  readonly trust: Trust;
+  readonly shadow: Shadow;
   readonly registry: SessionRegistry;
   readonly table: StopTable;
   readonly states: GatewayStates;
@@ -129,8 +133,9 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
   });
   return {
     labels: new Labels({ store: store.labels, recorder, clock }),
-    ...{ recorder, people, integrator, decisions, refusals, tenant },
     ...{ recorder, witnessing, people, integrator, decisions, refusals, tenant },
+    trust: await Trust.open({ tenant: options.tenant, store, people, recorder }),
+    shadow: new Shadow({ engine, decisions, sessions: store.sessions }, clock, log),
     registry: await SessionRegistry.open(store.sessions),
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),

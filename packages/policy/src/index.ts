@@ -9,6 +9,16 @@ export { type CheckedReceipt, checkReceipt, type HeldCode, type ReceiptCode } fr
 export { digestApproval, parseApproval } from './approval/record.ts';
 export { type BreakerLevel, type DenialBreaker, denialLevel, noteDenial, untripped } from './breaker/denials.ts';
 export { beginProbe, healthy, noteOutcome, type SinkBreaker, sinkLevel } from './breaker/sink.ts';
+export { type Bundle, type BundleContent, type BundleResult, buildBundle, openBundle } from './bundle/bundle.ts';
+export type { Manifest } from './bundle/manifest.ts';
+export {
+  checkSignatures,
+  firstRoot,
+  openRoot,
+  signaturesFor,
+  type TrustRoot,
+  trustBytes,
+} from './bundle/trust.ts';
 export { type CanonicalCode, type CanonicalHost, canonicalHost, type HostKind } from './canonical/host.ts';
 export {
   type CanonicalOrigin,
@@ -89,7 +99,15 @@ export {
 export { createSnapshot, type PolicySnapshot, type SnapshotOptions, type SnapshotResult } from './snapshot.ts';
 export { diffSpace, type SpaceChange, type SpaceDiff } from './space/diff.ts';
 export { type PropertyCode, propertyCodes, propertyTexts } from './space/property.ts';
-export { type Proof, prove, proveAll, type SpaceFinding, type SpaceProgress } from './space/prove.ts';
+export {
+  type Proof,
+  type ProofOptions,
+  prove,
+  proveAll,
+  readsOrdered,
+  type SpaceFinding,
+  type SpaceProgress,
+} from './space/prove.ts';
 export { rulesFor, type Transport, transportFor } from './transport.ts';
 export { type PolicyTestCase, type PolicyTestResult, runPolicyTests } from './verb/cases.ts';
 export { type CheckedFile, checkPolicyText, type PolicyFile } from './verb/cedar-file.ts';

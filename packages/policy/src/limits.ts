@@ -71,6 +71,11 @@ export const limits = {
   permitStartMs: 10_000,
   /** Permits that were made and not yet consumed, per minter; more refuses. */
   permitsOpenMax: 65_536,
+  /** A bundle's archive, and the files in it with manifest and schema. */
+  bundleBytesMax: 8 * 1024 * 1024,
+  bundleFilesMax: 1000,
+  /** Keys in a trust root. */
+  trustSignersMax: 64,
   /** Proof over the finite part (`policy check`, activation): requests that the engine judges. */
   spaceRequestsMax: 200_000,
   /** Places and names that are tried; more are cut off and counted. */
@@ -83,6 +88,6 @@ export const limits = {
   spaceYieldItems: 256,
   spaceFindingsMax: 50,
   /** Pairs of facts that an explanation tries, and how many it shows. */
-  nearestTriesMax: 5000,
+  nearestTriesMax: 1500,
   nearestPairsMax: 8,
 } as const;

@@ -5,6 +5,7 @@ export * from './api/approval.ts';
 export * from './api/breakers.ts';
 export * from './api/ledger.ts';
 export * from './api/people.ts';
+export * from './api/policy.ts';
 
 /**
  * The HTTP API under `/v1`. These schemas validate requests, type the SDK and generate the OpenAPI document.
@@ -164,6 +165,8 @@ export const explanation = z.strictObject({
   layers: z.array(z.strictObject({ layer: z.string(), permits: z.array(z.string()), forbids: z.array(z.string()) })),
   /** Cedar text of every policy that decided. */
   policies: z.record(z.string(), z.string()),
+  /** Each a way to be allowed: one fact changed, else two; empty where facts alone would not do. */
+  nearest: z.array(z.array(z.strictObject({ fact: z.string(), from: z.string(), to: z.string() }))),
 });
 export type Explanation = z.infer<typeof explanation>;
 

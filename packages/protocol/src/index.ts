@@ -6,6 +6,12 @@ export type {
   Decision,
   Explanation,
   LedgerProof,
+  PolicyActivation,
+  PolicyDiff,
+  PolicyGenerationView,
+  PolicyPack,
+  PolicyReference,
+  PolicyShadow,
   RefusedRequest,
   Session,
   SessionFigures,
@@ -16,10 +22,13 @@ export type {
   SuggestApart,
   SuggestedGrant,
   Suggestion,
+  TrafficReport,
+  TrustRootView,
 } from './api.ts';
 export * from './attach.ts';
 export type { Brand } from './brand.ts';
 export type { OpenBreaker, OpenBreakers } from './breaker.ts';
+export * from './bundle.ts';
 export { canonicalize, type RecordValue, sealRecord } from './canonical.ts';
 export * from './channel.ts';
 export { type Clock, type Random, systemClock, systemRandom, timestamp } from './clock.ts';

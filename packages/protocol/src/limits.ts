@@ -14,6 +14,10 @@ export const limits = {
   suggestSessionsMax: 64,
   taskTextCharsMax: 64 * 1024,
   apiBodyBytesMax: 1024 * 1024,
+  /** Files of one policy in a request: what a bundle may hold. */
+  policyFilesMax: 1000,
+  /** A bundle in base64, and a request that carries one or the files of one. */
+  bundleCharsMax: 12 * 1024 * 1024,
   /** A signed record in base64: a bundle's manifest is the largest. */
   envelopeCharsMax: 1024 * 1024,
   envelopeSignaturesMax: 16,

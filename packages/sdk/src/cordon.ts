@@ -5,6 +5,7 @@ import { Approvals } from './approvals.ts';
 import { Breakers } from './breakers.ts';
 import { ApiClient, type CallOptions } from './client.ts';
 import { People } from './people.ts';
+import { Policies } from './policies.ts';
 import { type PolicyView, Sessions, type StopAnswer } from './session.ts';
 import type { Transport } from './transport.ts';
 import { unixTransport } from './unix.ts';
@@ -44,6 +45,7 @@ export class Cordon {
   readonly people: People;
   readonly breakers: Breakers;
   readonly approvals: Approvals;
+  readonly policies: Policies;
 
   constructor(transport: Transport) {
     this.#client = new ApiClient(transport);
@@ -51,6 +53,7 @@ export class Cordon {
     this.people = new People(this.#client);
     this.breakers = new Breakers(this.#client);
     this.approvals = new Approvals(this.#client);
+    this.policies = new Policies(this.#client);
   }
 
   status(): Promise<Status> {

@@ -18,6 +18,7 @@ export {
 } from './cordon.ts';
 export { ApiError, type SdkErrorCode } from './error.ts';
 export { type KnownPerson, People, type WhoAmI } from './people.ts';
+export { type Envelope, type PackOrder, Policies, type PolicyReference } from './policies.ts';
 export {
   type ApplyAnswer,
   type Change,

@@ -8,7 +8,7 @@ import { exec } from './exec.ts';
 import * as ledger from './ledger.ts';
 import { logs } from './logs.ts';
 import * as people from './people.ts';
-import * as policy from './policy.ts';
+import * as policy from './policy/index.ts';
 import { run } from './run.ts';
 import * as secrets from './secrets.ts';
 import { ps, show } from './sessions.ts';
@@ -36,7 +36,15 @@ export const commands: readonly Command[] = [
   policy.show,
   policy.test,
   policy.explain,
+  policy.diff,
+  policy.replay,
   suggest,
+  policy.sign,
+  policy.activate,
+  policy.shadow,
+  policy.rollback,
+  policy.history,
+  policy.trust,
   secrets.set,
   secrets.list,
   secrets.remove,

@@ -1,4 +1,4 @@
-import { createSnapshot, type Engine, explain, type Facts } from '@cordon/policy';
+import { createSnapshot, type Engine, explain, type Facts, nearestAllowed, noApproval } from '@cordon/policy';
 import type { Explanation, Intent, SessionPolicy, TenantPolicy } from '@cordon/protocol';
 import type { SessionStore } from '@cordon/store';
 import type { Decisions } from './decisions.ts';
@@ -32,6 +32,7 @@ export class Explainer {
       facts: body.facts === null ? null : { ...body.facts },
       layers: [],
       policies: {},
+      nearest: [],
     };
     const tenant = await this.#parts.generation(decision.generation);
     const stored = await this.#parts.sessions.get(row.session);
@@ -44,7 +45,9 @@ export class Explainer {
       stopped: decision.code === 'session-stopped',
     });
     if (!made.ok) return shown;
-    const again = explain(made.snapshot, body.intent as unknown as Intent, body.facts as unknown as Facts);
+    const [intent, facts] = [body.intent as unknown as Intent, body.facts as unknown as Facts];
+    const again = explain(made.snapshot, intent, facts);
+    const nearest = nearestAllowed(made.snapshot, intent, facts, noApproval);
     return {
       ...shown,
       layers: again.layers.map(({ layer, permits, forbids }) => ({
@@ -53,6 +56,7 @@ export class Explainer {
         forbids: [...forbids],
       })),
       policies: { ...again.policies },
+      nearest: nearest.map((changes) => changes.map((change) => ({ ...change }))),
     };
   }
 }

@@ -1,21 +1,13 @@
-import {
-  compileLayer,
-  createSnapshot,
-  type Engine,
-  mergeLayer,
-  type PolicySnapshot,
-  type PolicyTestCase,
-  runPolicyTests,
-} from '@cordon/policy';
-import type { LayerSource, SessionPolicy } from '@cordon/protocol';
-import { z } from 'zod';
-import { cordonFile, emptyCordonFile } from '../config/cordon-file.ts';
+import { compileLayer, type Engine, mergeLayer, type PolicySnapshot } from '@cordon/policy';
+import type { LayerSource, TenantPolicy } from '@cordon/protocol';
+import { cordonFile } from '../config/cordon-file.ts';
 import { type FileProblem, readYaml } from '../config/document.ts';
 import { compileEntries } from '../config/grants.ts';
 import { refusal } from '../error.ts';
-import { limits } from '../limits.ts';
 import { describeProblem } from '../profile/load.ts';
-import { compileTenant, type SourceFile, toTenantPolicy } from './compile.ts';
+import { compileTenant, openTenantLayers, type SourceFile, toTenantPolicy } from './compile.ts';
+import { openSession, proveLayer, runCases, snapshotOf } from './gate.ts';
+import { asTenantFile, isTestFile } from './sources.ts';
 
 export interface CheckAnswer {
   readonly ok: boolean;
@@ -27,22 +19,46 @@ export interface CheckAnswer {
  * The load gate for files that are not in force: Cedar and YAML with `default:` as the tenant's, other YAML as a
  * `cordon.yaml`. What this accepts, a start or an activation accepts.
  */
-export function checkFiles(engine: Engine, files: readonly SourceFile[]): CheckAnswer {
+export async function checkFiles(engine: Engine, files: readonly SourceFile[]): Promise<CheckAnswer> {
   const problems: FileProblem[] = [];
   let policies = 0;
-  const compiled = compileTenant(engine, files.filter(isTenantFile));
-  if (compiled.ok) policies += compiled.policies;
-  else problems.push(...compiled.problems);
-  for (const file of files.filter((other) => !isTenantFile(other))) {
+  const own = files.filter(isTenantFile).map(asTenantFile);
+  const compiled = compileTenant(engine, own);
+  if (compiled.ok) {
+    policies += compiled.policies;
+    problems.push(...(await proveTenant(engine, toTenantPolicy('local', 1, compiled.layers), own)));
+  } else problems.push(...compiled.problems);
+  for (const file of files.filter((other) => !isTenantFile(other) && !isTestFile(other))) {
     const session = compileSessionFile(file);
     if (session.ok) {
       policies += Object.keys(session.policies).length;
-      problems.push(...checkSession(engine, { name: 'session', policies: session.policies }));
+      const layer: LayerSource = { name: 'session', policies: session.policies };
+      const gate = checkSession(engine, layer);
+      problems.push(...(gate.length > 0 ? gate : await proveSession(engine, layer, [file])));
     } else {
       problems.push(...session.problems);
     }
   }
   return { ok: problems.length === 0, problems, policies };
+}
+
+/** The finite part of the gate for a tenant's layer that has passed the rest. */
+export async function proveTenant(
+  engine: Engine,
+  policy: TenantPolicy,
+  files: readonly SourceFile[],
+): Promise<readonly FileProblem[]> {
+  const made = snapshotOf(engine, policy);
+  return made.ok ? await proveLayer(made.snapshot, 'tenant', files) : made.problems;
+}
+
+async function proveSession(
+  engine: Engine,
+  layer: LayerSource,
+  files: readonly SourceFile[],
+): Promise<readonly FileProblem[]> {
+  const made = snapshotOf(engine, toTenantPolicy('local', 1, openTenantLayers()), layer);
+  return made.ok ? await proveLayer(made.snapshot, 'session', files) : made.problems;
 }
 
 /** The load gate of a session's own layer. */
@@ -54,7 +70,7 @@ export function checkSession(engine: Engine, layer: LayerSource): readonly FileP
 }
 
 function isTenantFile(file: SourceFile): boolean {
-  return file.name.endsWith('.cedar') || /^default:/m.test(file.text);
+  return file.name.endsWith('.cedar') || file.name.startsWith('grants/') || /^default:/m.test(file.text);
 }
 
 type SessionFile =
@@ -68,28 +84,6 @@ function compileSessionFile(file: SourceFile): SessionFile {
   return compiled.ok ? { ok: true, policies: compiled.compiled.policies } : compiled;
 }
 
-const caseFile = z.strictObject({
-  tests: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1).max(200),
-        intent: z.strictObject({
-          action: z.string().max(64).optional(),
-          resource: z.string().max(2048),
-          method: z.string().max(32).optional(),
-          path: z.string().max(4096).optional(),
-          bytes: z.number().int().min(0).optional(),
-          body: z.enum(['none', 'json', 'form', 'text', 'opaque']).optional(),
-        }),
-        facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
-        outcome: z.enum(['allow', 'deny', 'hold']),
-        code: z.string().max(64).optional(),
-      }),
-    )
-    .min(1)
-    .max(limits.policyTestCasesMax),
-});
-
 export interface TestAnswer {
   readonly passed: number;
   readonly failed: number;
@@ -99,18 +93,13 @@ export interface TestAnswer {
 /** Runs cases against the candidate files together with the shipped ceiling. @throws CordonError `policy-invalid` */
 export function testFiles(engine: Engine, files: readonly SourceFile[], tests: readonly SourceFile[]): TestAnswer {
   const snapshot = candidate(engine, files);
-  const cases = tests.flatMap((file) => {
-    const read = readYaml(file.name, file.text, caseFile);
-    if (!read.ok) throw invalid(read.problems);
-    const results = runPolicyTests(snapshot, read.value.tests as PolicyTestCase[]);
-    return results.map(({ name, ok, expected, got }) => ({ file: file.name, name, ok, expected, got }));
-  });
+  const cases = runCases(snapshot, tests, invalid);
   const passed = cases.filter((result) => result.ok).length;
   return { passed, failed: cases.length - passed, cases };
 }
 
 function candidate(engine: Engine, files: readonly SourceFile[]): PolicySnapshot {
-  const compiled = compileTenant(engine, files.filter(isTenantFile));
+  const compiled = compileTenant(engine, files.filter(isTenantFile).map(asTenantFile));
   if (!compiled.ok) throw invalid(compiled.problems);
   const parts = files
     .filter((file) => !isTenantFile(file))
@@ -120,30 +109,12 @@ function candidate(engine: Engine, files: readonly SourceFile[]): PolicySnapshot
       return session.policies;
     });
   // With tenant files alone the session's layer permits all, so that the cases speak about the tenant's layer.
-  if (parts.length === 0) parts.push({ 'session/test/open': 'permit (principal, action, resource);' });
+  if (parts.length === 0) parts.push(openSession.policies);
   const merged = mergeLayer('session', parts);
   if (!merged.ok) throw invalid(merged.problems);
-  const made = createSnapshot(engine, toTenantPolicy('local', 1, compiled.layers), testSession(merged.layer));
+  const made = snapshotOf(engine, toTenantPolicy('local', 1, compiled.layers), merged.layer);
   if (!made.ok) throw invalid(made.problems);
   return made.snapshot;
-}
-
-function testSession(layer: LayerSource): SessionPolicy {
-  return {
-    tenant: 'local',
-    session: 'ses_00000000000000000000000000',
-    agent: 'test',
-    person: 'test',
-    chain: `sha256:${'0'.repeat(64)}`,
-    salt: '0'.repeat(32),
-    revision: 1,
-    layer,
-    origins: [],
-    secrets: [],
-    stopped: false,
-    startedAt: '1970-01-01T00:00:00.000Z',
-    profile: emptyCordonFile.profile ?? 'generic',
-  };
 }
 
 export function invalid(problems: readonly FileProblem[]) {

@@ -78,6 +78,11 @@ export function closedTenant(): TenantLayers {
   return withDigest([coreCeiling, { name: 'tenant', policies: {} }], [], {});
 }
 
+/** A tenant that has written nothing. */
+export function openTenantLayers(): TenantLayers {
+  return withDigest([coreCeiling, openTenant], [], {});
+}
+
 function toApprovals(said: NonNullable<TenantFile['approvals']>): TenantApprovals {
   const rungs: Rung[] = said.rungs.map((quorum) => ({ quorum, strong: false }));
   const approvals: ApprovalSettings = { fourEyes: said.fourEyes, webhook: said.webhook ?? null };

@@ -1,44 +1,80 @@
 import type { Engine } from '@cordon/policy';
-import { type Clock, type TenantPolicy, timestamp } from '@cordon/protocol';
+import { type Clock, type Person, type TenantPolicy, timestamp } from '@cordon/protocol';
+import { digestBytes } from '@cordon/protocol/digest';
 import type { Store } from '@cordon/store';
 import type { FileProblem } from '../config/document.ts';
 import type { HostFiles } from '../files.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
+import { proveTenant } from './check.ts';
 import { closedTenant, compileTenant, type SourceFile, type TenantLayers, toTenantPolicy } from './compile.ts';
+import { asTenantFile, type BundleInForce, bundleOf, bundleSources, compiledName, isPolicyFile } from './sources.ts';
 
 export interface TenantOptions {
   readonly tenant: string;
   /** `$CORDON_HOME/policy` */
   readonly directory: string;
   readonly engine: Engine;
-  readonly store: Pick<Store, 'policies'>;
+  readonly store: Pick<Store, 'policies' | 'settings'>;
   readonly files: HostFiles;
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly log: Log;
 }
 
+/** A bundle that has passed everything, about to be in force. */
+export interface Admitted {
+  readonly generation: number;
+  readonly address: string;
+  readonly layers: TenantLayers;
+  readonly files: readonly SourceFile[];
+  readonly expires: string | null;
+  /** As people signed it, kept so that anybody can check it again. */
+  readonly manifest: string;
+  readonly envelope: string;
+  readonly by: string;
+  readonly signedBy: readonly Person[];
+  readonly widening: boolean;
+}
+
+/** What came of telling the gateways. */
+export interface Pushed {
+  readonly gateways: number;
+  readonly cutOff: number;
+}
+
+/** One generation on its way into force. */
+interface Issue {
+  readonly generation: number;
+  readonly layers: TenantLayers;
+  readonly files: readonly SourceFile[];
+  readonly cause: string;
+  readonly bundle: Omit<Admitted, 'generation' | 'layers' | 'files'> | null;
+}
+
 /**
  * The policy that is in force for a tenant: one immutable generation at a time. Files that change are compiled anew;
- * a good set becomes the next generation, a bad one changes nothing and is shown until it is mended.
+ * a good set becomes the next generation, a bad one changes nothing and is shown until it is mended. Once a signed bundle
+ * is in force, only signed bundles follow it, and the folder is not read any more.
  */
 export class TenantPolicies implements Disposable {
   readonly #options: TenantOptions;
   #current: TenantPolicy;
   #digest: string;
   #problems: readonly FileProblem[] = [];
-  #activated: (() => Promise<void>) | null = null;
+  #bundle: BundleInForce | null;
+  #activated: (() => Promise<Pushed>) | null = null;
   #watch: Disposable | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** One reload at a time: two would race for the next generation's number. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: TenantOptions, current: TenantPolicy, digest: string) {
+  private constructor(options: TenantOptions, current: TenantPolicy, digest: string, bundle: BundleInForce | null) {
     this.#options = options;
     this.#current = current;
     this.#digest = digest;
+    this.#bundle = bundle;
   }
 
   static async open(options: TenantOptions): Promise<TenantPolicies> {
@@ -49,7 +85,12 @@ export class TenantPolicies implements Disposable {
       options,
       past ?? toTenantPolicy(options.tenant, kept?.generation ?? 0, closed),
       kept?.digest ?? '',
+      kept === null ? null : bundleOf(kept),
     );
+    // Ended between the number and its entry: the entry comes before anybody decides by it.
+    if (kept !== null && past !== null && (await recordedUpTo(options)) < kept.generation) {
+      await tenant.#record(past, kept.digest, 'recovered', kept.sources, tenant.#bundle);
+    }
     await tenant.reload('start');
     return tenant;
   }
@@ -62,13 +103,18 @@ export class TenantPolicies implements Disposable {
     return this.#digest;
   }
 
+  /** Of the bundle in force; null: the files of the folder are. */
+  get bundle(): BundleInForce | null {
+    return this.#bundle;
+  }
+
   /** Of the files as they are now; empty when what is in force is what they say. */
   get problems(): readonly FileProblem[] {
     return this.#problems;
   }
 
   /** From now on files are watched; `activated` pushes each new generation and resolves when it is in force. */
-  follow(activated: () => Promise<void>): void {
+  follow(activated: () => Promise<Pushed>): void {
     this.#activated = activated;
     const { files, directory, log } = this.#options;
     this.#watch = files.watch(directory, () => {
@@ -85,6 +131,24 @@ export class TenantPolicies implements Disposable {
     return turn;
   }
 
+  /**
+   * Puts a bundle in force; `admit` verifies it against what is in force at that moment, and nothing comes in between.
+   * Resolves when every gateway decides by it or is cut off.
+   */
+  activate(admit: () => Promise<Admitted>): Promise<Pushed & Admitted> {
+    const turn = this.#turn.then(async () => {
+      const admitted = await admit();
+      const { generation, layers, files, ...bundle } = admitted;
+      const pushed =
+        generation === this.#current.generation
+          ? await this.#push()
+          : await this.#issue({ generation, layers, files, cause: admitted.by, bundle });
+      return { ...admitted, ...pushed };
+    });
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
   /** Any generation that was ever in force, for explanations of what was decided under it. */
   async generation(generation: number): Promise<TenantPolicy | null> {
     return generation === this.#current.generation ? this.#current : await readGeneration(this.#options, generation);
@@ -96,42 +160,110 @@ export class TenantPolicies implements Disposable {
   }
 
   async #reload(cause: string): Promise<readonly FileProblem[]> {
-    const { engine, log } = this.#options;
+    if (this.#bundle !== null) return await this.#reloadBundle(this.#bundle);
+    const { engine, tenant } = this.#options;
     const read = await this.#read();
     const compiled =
       read.problems.length > 0 ? { ok: false as const, problems: read.problems } : compileTenant(engine, read.files);
-    if (!compiled.ok) {
-      this.#problems = compiled.problems;
-      for (const problem of compiled.problems)
-        log.warn(`policy: ${problem.file}:${problem.line ?? 0}: ${problem.message}`);
-      return compiled.problems;
+    if (!compiled.ok) return this.#refuse(compiled.problems);
+    const { layers } = compiled;
+    if (layers.digest !== this.#digest) {
+      const generation = await this.#next();
+      const wrong = await proveTenant(engine, toTenantPolicy(tenant, generation, layers), read.files);
+      if (wrong.length > 0) return this.#refuse(wrong);
+      await this.#issue({ generation, layers, files: read.files, cause, bundle: null });
     }
     this.#problems = [];
-    if (compiled.layers.digest !== this.#digest) await this.#activate(compiled.layers, read.files, cause);
     return [];
   }
 
-  async #activate(layers: TenantLayers, files: readonly SourceFile[], cause: string): Promise<void> {
-    const { tenant, store, clock, recorder, log } = this.#options;
-    const scope = scopeOf(tenant);
-    const generation = (await store.policies.highest(scope)) + 1;
-    const policy = toTenantPolicy(tenant, generation, layers);
+  /** The same bundle under other core rules (another version of ours) is another policy: it gets a number of its own. */
+  async #reloadBundle(bundle: BundleInForce): Promise<readonly FileProblem[]> {
+    const compiled = compileTenant(this.#options.engine, bundle.files.map(asTenantFile).filter(isPolicyFile));
+    if (!compiled.ok) return this.#refuse(compiled.problems);
+    if (compiled.layers.digest !== this.#digest) {
+      const generation = await this.#next();
+      const { files, ...signed } = bundle;
+      await this.#issue({ generation, layers: compiled.layers, files, cause: 'core rules changed', bundle: signed });
+    }
+    const unread = (await this.#read()).files;
+    const message = 'a signed bundle is in force, so the files of this folder are not read';
+    this.#problems =
+      unread.length === 0
+        ? []
+        : [
+            {
+              ...{ file: this.#options.directory, line: null, column: null, code: 'bundle-in-force', message },
+              mend: `cordon policy activate ${this.#options.directory}`,
+            },
+          ];
+    return this.#problems;
+  }
+
+  #refuse(problems: readonly FileProblem[]): readonly FileProblem[] {
+    this.#problems = problems;
+    for (const problem of problems)
+      this.#options.log.warn(`policy: ${problem.file}:${problem.line ?? 0}: ${problem.message}`);
+    return problems;
+  }
+
+  async #next(): Promise<number> {
+    return (await this.#options.store.policies.highest(scopeOf(this.#options.tenant))) + 1;
+  }
+
+  async #issue({ generation, layers, files, cause, bundle }: Issue): Promise<Pushed> {
+    const { tenant, store, clock, log } = this.#options;
+    const policy = { ...toTenantPolicy(tenant, generation, layers), expires: bundle?.expires ?? null };
+    const sources = [...files, { name: compiledName, text: JSON.stringify(policy) }, ...bundleSources(bundle)];
     // INVARIANT: the number is persisted before anybody decides by it; a lower one is never in force again.
-    const sources = [...files, { name: compiledName, text: JSON.stringify(policy) }];
-    await store.policies.activate(scope, generation, layers.digest, sources, timestamp(clock));
+    await store.policies.activate(scopeOf(tenant), generation, layers.digest, sources, timestamp(clock));
+    await this.#record(policy, layers.digest, cause, files, bundle);
+    this.#current = policy;
+    this.#digest = layers.digest;
+    this.#bundle = bundle === null ? null : { ...bundle, files };
+    if (bundle !== null) this.#problems = [];
+    const pushed = await this.#push();
+    log.info(`policy: generation ${generation} of ${tenant} is in force`);
+    return pushed;
+  }
+
+  async #push(): Promise<Pushed> {
+    return (await this.#activated?.()) ?? { gateways: 0, cutOff: 0 };
+  }
+
+  /** The body is the policy itself, so that whoever holds the ledger can judge again what was judged by it. */
+  async #record(
+    policy: TenantPolicy,
+    digest: string,
+    cause: string,
+    files: readonly { readonly name: string }[],
+    bundle: Issue['bundle'],
+  ): Promise<void> {
+    const { tenant, recorder, store } = this.#options;
+    const { generation } = policy;
+    const signed =
+      bundle === null
+        ? {}
+        : {
+            bundle: bundle.address,
+            by: bundle.by,
+            signedBy: bundle.signedBy.map(({ iss, sub }) => ({ iss, sub })),
+            widening: bundle.widening,
+            envelope: digestBytes(bundle.envelope),
+          };
+    const names = files.map((file) => file.name).filter((name) => !name.startsWith('/'));
     const data = {
       act: 'activate',
       tenant,
       generation,
-      digest: layers.digest,
+      digest,
       cause,
-      files: files.map((file) => file.name),
+      files: names.slice(0, filesRecordedMax),
+      ...signed,
     };
-    await recorder.record({ type: 'policy', session: null, data, body: JSON.stringify(policy) }, 'disk');
-    this.#current = policy;
-    this.#digest = layers.digest;
-    await this.#activated?.();
-    log.info(`policy: generation ${generation} of ${tenant} is in force`);
+    const kept = bundle === null ? policy : { policy, manifest: bundle.manifest, envelope: bundle.envelope };
+    await recorder.record({ type: 'policy', session: null, data, body: JSON.stringify(kept) }, 'disk');
+    await store.settings.set(recordedName(tenant), String(generation));
   }
 
   async #read(): Promise<{ files: SourceFile[]; problems: FileProblem[] }> {
@@ -139,7 +271,7 @@ export class TenantPolicies implements Disposable {
     const found: SourceFile[] = [];
     const problems: FileProblem[] = [];
     const all = await files.list(directory);
-    const names = (all ?? []).filter((name) => /^[^.].*\.(cedar|ya?ml)$/.test(name)).sort();
+    const names = (all ?? []).filter((name) => !name.startsWith('.') && isPolicyFile({ name, text: '' })).sort();
     const bad = (file: string, message: string) => ({
       file,
       line: null,
@@ -166,9 +298,15 @@ export class TenantPolicies implements Disposable {
   }
 }
 
-const scopeOf = (tenant: string): string => `tenant/${tenant}`;
-/** Beside the files of a generation: what they compiled to. No file of the folder can be called so. */
-const compiledName = '/compiled';
+/** Whose generations these are. */
+export const scopeOf = (tenant: string): string => `tenant/${tenant}`;
+const recordedName = (tenant: string): string => `policy.recorded/${scopeOf(tenant)}`;
+/** Names in one entry; the body has all that they compiled to. */
+const filesRecordedMax = 64;
+
+async function recordedUpTo({ store, tenant }: TenantOptions): Promise<number> {
+  return Number((await store.settings.get(recordedName(tenant))) ?? 0);
+}
 
 async function readGeneration(options: TenantOptions, generation: number): Promise<TenantPolicy | null> {
   const kept = await options.store.policies.get(scopeOf(options.tenant), generation);

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { BodyKey } from '@cordon/ledger';
 import {
   Channel,
@@ -14,6 +15,7 @@ import {
   type SessionPolicy,
   type TenantPolicy,
 } from '@cordon/protocol';
+import { digestBytes } from '@cordon/protocol/digest';
 import { type ControlErrorCode, refusal } from '../error.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
@@ -128,10 +130,24 @@ export class Gateways implements Disposable {
     });
   }
 
-  /** @throws CordonError `gateway-unavailable` when a connected gateway does not take it in time */
-  async pushTenant(): Promise<void> {
+  /**
+   * Resolves when every gateway decides by the tenant's policy of now, or decides nothing: one that does not say so in time
+   * is cut off, and its right to decide has run out before this resolves.
+   */
+  async pushTenant(): Promise<{ readonly gateways: number; readonly cutOff: number }> {
     const policy = this.#source.tenantPolicy();
-    await this.#all((channel) => channel.call('tenant', policy, limits.gatewayPushTimeoutMs));
+    const digest = digestBytes(JSON.stringify(policy));
+    const told = await Promise.all(
+      [...this.#connected].map(async (gateway) => {
+        const answer = await gateway.channel.call('tenant', policy, limits.gatewayPushTimeoutMs).catch(() => null);
+        if (answer?.digest === digest) return true;
+        gateway.channel.close();
+        return false;
+      }),
+    );
+    const cutOff = told.filter((taken) => !taken).length;
+    if (cutOff > 0) await pause(limits.gatewayLeaseMs);
+    return { gateways: told.length - cutOff, cutOff };
   }
 
   async pushSession(session: string): Promise<void> {

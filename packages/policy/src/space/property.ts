@@ -44,9 +44,18 @@ const atLeast = (least: number) => (value: AxisValue) => typeof value === 'numbe
 const below = (most: number) => (value: AxisValue) => typeof value === 'number' && value < most;
 const no = (value: AxisValue): boolean => value === false;
 
-/** T1 is seen while the tables are made; every other property is a search in this scene. */
-export function checkProperty(property: PropertyCode, board: Board, axes: readonly Axis[], scene: Scene): Checked {
-  const egress = leaves(scene.action);
+/**
+ * T1 is seen while the tables are made; every other property is a search in this scene. With `layers` only those answer
+ * for what turns the wrong way, and what the layers above forbid is taken as given: a layer below cannot lift it.
+ */
+export function checkProperty(
+  property: PropertyCode,
+  board: Board,
+  axes: readonly Axis[],
+  scene: Scene,
+  layers: readonly string[] | null,
+): Checked {
+  const egress = leaves(scene.action) && layers === null;
   const never = (why: string, wanted: Wanted): Checked => neverAllowed(property, why, wanted, board, axes);
   switch (property) {
     case 'T1':
@@ -78,15 +87,16 @@ export function checkProperty(property: PropertyCode, board: Board, axes: readon
         : { breaches: [], complete: true };
       return both(
         secrets,
-        monotone(property, board, axes, (path) => path.startsWith('approval.')),
+        monotone(property, board, axes, layers, (path) => path.startsWith('approval.')),
       );
     }
     case 'T5':
+      if (layers !== null) return { breaches: [], complete: true };
       return ['live', 'covered', 'pinned']
         .map((path) => never(`allowed though ${path} is false`, { [path]: no }))
         .reduce(both);
     case 'T6':
-      return monotone(property, board, axes, (path) => !path.startsWith('approval.'));
+      return monotone(property, board, axes, layers, (path) => !path.startsWith('approval.'));
     default:
       return assertNever(property, 'property');
   }
@@ -125,12 +135,20 @@ function neverAllowed(
  * Whether a step towards danger along an axis ever turns deny into allow. Only a policy that itself changes the wrong way
  * along that axis can do it, so where no table does, it is proven; else the rest of the space is searched from there.
  */
-function monotone(property: PropertyCode, board: Board, axes: readonly Axis[], of: (path: string) => boolean): Checked {
+function monotone(
+  property: PropertyCode,
+  board: Board,
+  axes: readonly Axis[],
+  layers: readonly string[] | null,
+  of: (path: string) => boolean,
+): Checked {
   const breaches: Breach[] = [];
   let complete = true;
   for (const [axis, { path, values, ordered }] of axes.entries()) {
     if (!ordered || !of(path)) continue;
-    const tables = [...board.forbids, ...board.layers.flat()].filter((table) => table.axes.includes(axis));
+    const tables = [...board.forbids, ...board.layers.flat()].filter(
+      (table) => table.axes.includes(axis) && (layers === null || layers.includes(table.read.layer)),
+    );
     for (const table of tables) {
       const result = wrongWay(table, axis, values.length, board, axes);
       complete &&= result.complete;

@@ -41,6 +41,18 @@ export interface Proof {
   readonly sampled: readonly string[];
 }
 
+export interface ProofOptions {
+  readonly properties?: readonly PropertyCode[];
+  /** Only these answer for what turns the wrong way; left out: all, and what the whole set must never allow. */
+  readonly layers?: readonly string[] | null;
+}
+
+/** Whether a layer reads anything that could turn the wrong way; if not there is nothing to prove of it. */
+export function readsOrdered(snapshot: PolicySnapshot, layer: string): boolean {
+  const policies = readSnapshot(snapshot).all.filter((read) => read.layer === layer);
+  return axesOf(policies).some((axis) => axis.ordered);
+}
+
 /**
  * The proof over the finite part of what policies read: each property holds for every combination, or a request shows
  * that it does not. Names (origins, paths, tools) are samples, which is testing. Yields between pieces of work.
@@ -49,7 +61,7 @@ export interface Proof {
  */
 export function* prove(
   snapshot: PolicySnapshot,
-  properties: readonly PropertyCode[] = propertyCodes,
+  { properties = propertyCodes, layers = null }: ProofOptions = {},
 ): Generator<SpaceProgress, Proof> {
   const read = readSnapshot(snapshot);
   const axes = axesOf(read.all);
@@ -69,7 +81,7 @@ export function* prove(
     seen.add(signature);
     states += statesOf(board, axes);
     for (const property of properties) {
-      const checked = checkProperty(property, board, axes, scene);
+      const checked = checkProperty(property, board, axes, scene, layers);
       complete &&= checked.complete;
       for (const breach of checked.breaches) {
         const finding = confirm(snapshot, breach, scene, axes);
@@ -93,8 +105,8 @@ export function* prove(
 }
 
 /** To the end without a pause, for who waits anyway. */
-export function proveAll(snapshot: PolicySnapshot, properties: readonly PropertyCode[] = propertyCodes): Proof {
-  const work = prove(snapshot, properties);
+export function proveAll(snapshot: PolicySnapshot, options: ProofOptions = {}): Proof {
+  const work = prove(snapshot, options);
   for (;;) {
     const step = work.next();
     if (step.done === true) return step.value;

@@ -101,7 +101,7 @@ function verbRoutes({ engine, tenant, suggester }: PolicyRouteParts): Route[] {
       body: api.policyCheckRequest,
       answer: { status: 200, schema: api.policyCheckAnswer },
       handle: async ({ body }) => {
-        const checked = checkFiles(engine, body.files);
+        const checked = await checkFiles(engine, body.files);
         return { body: { ...checked, problems: [...checked.problems] } };
       },
     }),
