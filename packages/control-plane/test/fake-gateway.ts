@@ -9,9 +9,12 @@ import {
   type SessionPolicy,
   type TenantPolicy,
 } from '@cordon/protocol';
+import { digestBytes } from '@cordon/protocol/digest';
 
 /** Says hello as a gateway does and keeps what it is told; it decides nothing. */
 export class FakeGateway implements AsyncDisposable {
+  /** It goes on with the policy that it has, whatever it is told. */
+  deaf = false;
   readonly tenants: TenantPolicy[] = [];
   readonly sessions = new Map<string, SessionPolicy>();
   readonly keys = new Map<string, { readonly id: string; readonly key: string }>();
@@ -31,7 +34,7 @@ export class FakeGateway implements AsyncDisposable {
     this.channel = new Channel<GatewayUplink, GatewayMethods>(socket, {
       tenant: (policy) => {
         this.tenants.push(policy);
-        return { digest: 'sha256:0' };
+        return { digest: this.deaf ? 'sha256:0' : digestBytes(JSON.stringify(policy)) };
       },
       session: (policy) => {
         this.sessions.set(policy.session, policy);

@@ -73,13 +73,16 @@ interface Connected {
 export class Gateways implements Disposable {
   readonly #source: GatewaySource;
   readonly #log: Log;
+  readonly #cutOffMs: number;
   readonly #connected = new Set<Connected>();
   readonly #beats: ReturnType<typeof setInterval>;
   #sequence = 0;
 
-  constructor(source: GatewaySource, log: Log) {
+  /** `cutOffMs`: how long a gateway that is cut off may still decide. */
+  constructor(source: GatewaySource, log: Log, cutOffMs: number = limits.gatewayLeaseMs) {
     this.#source = source;
     this.#log = log;
+    this.#cutOffMs = cutOffMs;
     this.#beats = setInterval(() => this.#beat(), limits.gatewayLeaseMs / 3);
   }
 
@@ -146,7 +149,7 @@ export class Gateways implements Disposable {
       }),
     );
     const cutOff = told.filter((taken) => !taken).length;
-    if (cutOff > 0) await pause(limits.gatewayLeaseMs);
+    if (cutOff > 0) await pause(this.#cutOffMs);
     return { gateways: told.length - cutOff, cutOff };
   }
 
