@@ -26,8 +26,8 @@ import { invalid, proveTenant } from './check.ts';
 import type { SourceFile } from './compile.ts';
 import { inPieces, runCases, snapshotOf } from './gate.ts';
 import type { Shadow } from './shadow.ts';
-import { bundleOf, filesOf } from './sources.ts';
-import { type Admitted, scopeOf, type TenantPolicies } from './tenant.ts';
+import { type Admitted, bundleOf, filesOf } from './sources.ts';
+import { scopeOf, type TenantPolicies } from './tenant.ts';
 import { judgeTraffic, type TrafficParts } from './traffic.ts';
 import type { Trust } from './trust.ts';
 

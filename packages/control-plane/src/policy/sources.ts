@@ -1,6 +1,21 @@
+import type { Person } from '@cordon/protocol';
 import type { PolicyGeneration, PolicySource } from '@cordon/store';
-import type { SourceFile } from './compile.ts';
-import type { Admitted } from './tenant.ts';
+import type { SourceFile, TenantLayers } from './compile.ts';
+
+/** A bundle that has passed everything, about to be in force. */
+export interface Admitted {
+  readonly generation: number;
+  readonly address: string;
+  readonly layers: TenantLayers;
+  readonly files: readonly SourceFile[];
+  readonly expires: string | null;
+  /** As people signed it, kept so that anybody can check it again. */
+  readonly manifest: string;
+  readonly envelope: string;
+  readonly by: string;
+  readonly signedBy: readonly Person[];
+  readonly widening: boolean;
+}
 
 /** What is kept with a generation beside its files. No file of a folder or a bundle can be called so. */
 export const compiledName = '/compiled';

@@ -1,5 +1,5 @@
 import type { Engine } from '@cordon/policy';
-import { type Clock, type Person, type TenantPolicy, timestamp } from '@cordon/protocol';
+import { type Clock, type TenantPolicy, timestamp } from '@cordon/protocol';
 import { digestBytes } from '@cordon/protocol/digest';
 import type { Store } from '@cordon/store';
 import type { FileProblem } from '../config/document.ts';
@@ -9,7 +9,15 @@ import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { proveTenant } from './check.ts';
 import { closedTenant, compileTenant, type SourceFile, type TenantLayers, toTenantPolicy } from './compile.ts';
-import { asTenantFile, type BundleInForce, bundleOf, bundleSources, compiledName, isPolicyFile } from './sources.ts';
+import {
+  type Admitted,
+  asTenantFile,
+  type BundleInForce,
+  bundleOf,
+  bundleSources,
+  compiledName,
+  isPolicyFile,
+} from './sources.ts';
 
 export interface TenantOptions {
   readonly tenant: string;
@@ -21,21 +29,6 @@ export interface TenantOptions {
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** A bundle that has passed everything, about to be in force. */
-export interface Admitted {
-  readonly generation: number;
-  readonly address: string;
-  readonly layers: TenantLayers;
-  readonly files: readonly SourceFile[];
-  readonly expires: string | null;
-  /** As people signed it, kept so that anybody can check it again. */
-  readonly manifest: string;
-  readonly envelope: string;
-  readonly by: string;
-  readonly signedBy: readonly Person[];
-  readonly widening: boolean;
 }
 
 /** What came of telling the gateways. */

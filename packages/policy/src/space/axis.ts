@@ -96,9 +96,6 @@ const kinds = ['none', 'json', 'form', 'text', 'opaque'];
 /** A range up to this size is taken value by value where a policy compares it with another field. */
 const smallRange = 64;
 
-/** Every path that has an axis, in the order in which facts are shown. */
-export const axisPaths: readonly string[] = [...fields.keys(), 'args', 'nums'];
-
 /**
  * The axes of these policies. What none of them reads is not an axis: it stays at its most dangerous value, since the
  * answer is the same for every other.

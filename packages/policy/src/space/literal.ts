@@ -71,7 +71,8 @@ function visit(node: unknown, found: Found): void {
     return;
   }
   if (operator === 'Var') {
-    if (parts === 'principal' || parts === 'action' || parts === 'resource') found.reads.add(parts);
+    const name: unknown = parts;
+    if (name === 'principal' || name === 'action' || name === 'resource') found.reads.add(name);
     return;
   }
   const { left, right, pattern } = parts as {

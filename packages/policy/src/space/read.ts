@@ -1,7 +1,6 @@
 import type { PolicyJson } from '../engine/answer.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { CompiledPolicy } from '../gate/compiled.ts';
-import { axisPaths } from './axis.ts';
 import { type Cuts, cutsOf } from './cut.ts';
 import { type Literals, literalsOf } from './literal.ts';
 
@@ -11,7 +10,7 @@ export interface ReadPolicy {
   readonly layer: string;
   readonly json: PolicyJson;
   /** The axes that it reads. */
-  readonly paths: ReadonlySet<string>;
+  readonly paths: { has(path: string): boolean };
   readonly cuts: Cuts;
   readonly literals: Literals;
 }
@@ -22,13 +21,13 @@ export function readPolicy(engine: Engine, layer: string, policy: CompiledPolicy
   if (answer.type !== 'success') return null;
   const { reads } = policy;
   // A policy that names a whole record reads all of it.
-  const touches = (path: string): boolean =>
+  const has = (path: string): boolean =>
     reads === null || reads.some((read) => read === path || path.startsWith(`${read}.`) || read.startsWith(`${path}.`));
   return {
     policy,
     layer,
     json: answer.json,
-    paths: new Set(axisPaths.filter(touches)),
+    paths: { has },
     cuts: cutsOf(answer.json),
     literals: literalsOf(answer.json),
   };
