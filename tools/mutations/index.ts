@@ -26,7 +26,7 @@ export const shortRun: readonly string[] = [
   'address: NAT64 is not looked into',
   'destination: one good address is enough',
   'coding: no ratio',
-  'permit: used twice',
+  'permit/permit: used twice',
   'json/parse: duplicate keys',
   'scrub: nothing is held back at a cut',
 ];

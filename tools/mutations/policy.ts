@@ -97,7 +97,7 @@ export const policyMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
-    src('permit'),
+    src('permit/permit'),
     [test('permit')],
     [
       ['used twice', 'if (!minter.open.delete(permit))', 'if (!minter.open.has(permit))'],

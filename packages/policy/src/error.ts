@@ -11,7 +11,8 @@ export type PolicyErrorCode =
   | 'permit-used'
   | 'permit-expired'
   | 'permit-mismatch'
-  | 'permits-exhausted';
+  | 'permits-exhausted'
+  | 'permit-unaddressed';
 
 export class PolicyError extends CordonError<PolicyErrorCode> {}
 

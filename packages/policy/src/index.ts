@@ -95,7 +95,14 @@ export {
   type Effect as PermitEffect,
   type Permit,
   type PermitMinter,
-} from './permit.ts';
+} from './permit/permit.ts';
+export {
+  acceptSigned,
+  createSigningOrder,
+  type RequestOnWire,
+  type SignedPermit,
+  type SigningOrder,
+} from './permit/signed.ts';
 export { createSnapshot, type PolicySnapshot, type SnapshotOptions, type SnapshotResult } from './snapshot.ts';
 export { diffSpace, type SpaceChange, type SpaceDiff } from './space/diff.ts';
 export { type PropertyCode, propertyCodes, propertyTexts } from './space/property.ts';

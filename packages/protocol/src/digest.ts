@@ -21,7 +21,8 @@ export type DigestKind =
   | 'bundle'
   | 'entry'
   | 'chain'
-  | 'label';
+  | 'label'
+  | 'request';
 
 /** `SHA-256("cordon/<kind>/1\n" ‖ JCS(record))`. A sealed record cannot change, so its digest is computed once. */
 export function digestRecord(kind: DigestKind, record: RecordValue): Digest {

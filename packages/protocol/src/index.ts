@@ -42,6 +42,22 @@ export * from './id.ts';
 export type { ActionName, Attempt, HttpArgs, Intent, Payload, PayloadKind } from './intent.ts';
 export { limits as protocolLimits } from './limits.ts';
 export { type Locations, locationsOf } from './locations.ts';
+export {
+  audiencePattern,
+  type PermitClaims,
+  type PermitOrder,
+  type PermitPayload,
+  parsePermitOrder,
+} from './permit/claims.ts';
+export { type CoveredParts, coveredRequest } from './permit/request.ts';
+export {
+  type PermitToken,
+  type PermitTokenCode,
+  parsePermitToken,
+  permitHeader,
+  permitSigningInput,
+  permitToken,
+} from './permit/token.ts';
 export { type KnownPerson, type Person, personName, personOfKey, samePerson } from './person.ts';
 export type { Principal } from './principal.ts';
 export { type Problem, problemType } from './problem.ts';

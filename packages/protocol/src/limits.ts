@@ -23,4 +23,6 @@ export const limits = {
   envelopeSignaturesMax: 16,
   /** Why a person said no; the agent reads it. */
   denyReasonCharsMax: 512,
+  /** A signed permit, as it stands in a header. */
+  permitCharsMax: 4096,
 } as const;

@@ -42,6 +42,8 @@ export const grantEntry = z.strictObject({
   encodedSlash: z.boolean().optional(),
   /** So many different people must approve each request of it. */
   approval: z.number().int().min(1).max(16).optional(),
+  /** The effector that gets a signed permit along with each request. */
+  permit: z.string().min(1).max(64).optional(),
   /** WebSockets beside the requests; each message is decided. */
   websocket: z.boolean().optional(),
   /** TLS is passed on unread: nothing that is said inside is decided. */

@@ -12,6 +12,8 @@ export interface Obligations {
   readonly lifeMs: number | null;
   /** Secrets that may be leased; null: no permit names any, the binding alone decides. */
   readonly leases: readonly string[] | null;
+  /** The effector that gets a signed permit along with the request; null: none does. */
+  readonly audience: string | null;
   /** The record of the decision is to be on disk before the effect. */
   readonly durable: boolean;
 }
@@ -29,6 +31,7 @@ export function foldObligations(action: ActionName, permits: readonly CompiledPo
   let bytes: number | null = null;
   let lifeMs: number | null = null;
   let leases: readonly string[] | null = null;
+  let audience: string | null = null;
   let durable = false;
   const rates: (Rate & { policy: string })[] = [];
   const unknown: string[] = [];
@@ -36,14 +39,21 @@ export function foldObligations(action: ActionName, permits: readonly CompiledPo
     if (duties.bytes !== null) bytes = bytes === null ? duties.bytes : Math.min(bytes, duties.bytes);
     if (duties.lifeMs !== null) lifeMs = lifeMs === null ? duties.lifeMs : Math.min(lifeMs, duties.lifeMs);
     if (duties.lease !== null) leases = intersect(leases, duties.lease);
+    if (duties.permit !== null) {
+      // One request has one effector: of two that are named neither could be told apart from a mistake.
+      if (audience !== null && audience !== duties.permit) unknown.push(`permit:${duties.permit}`);
+      audience ??= duties.permit;
+    }
     if (duties.rate !== null) rates.push({ ...duties.rate, policy: id });
     durable ||= duties.durable;
     unknown.push(...duties.unkept);
   }
   // Other adapters come with what they keep; until then a duty on their actions is one that nobody would keep.
-  if (!action.startsWith('http.')) unknown.push(...textsOf({ bytes, lifeMs, leases, durable, rates }));
-  const obligations = { bytes, lifeMs, rates, leases, durable };
+  if (!action.startsWith('http.')) unknown.push(...textsOf({ bytes, lifeMs, leases, audience, durable, rates }));
+  const obligations = { bytes, lifeMs, rates, leases, audience, durable };
   if (action === 'http.request' && lifeMs !== null) unknown.push(`life:${lifeMs}ms`);
+  // The form is for one request and its answer; what goes over a WebSocket or a tunnel is in no permit.
+  if (action !== 'http.request' && audience !== null) unknown.push(`permit:${audience}`);
   return { obligations, texts: [...new Set([...textsOf(obligations), ...unknown])].sort(), unknown };
 }
 
@@ -51,11 +61,12 @@ function intersect(known: readonly string[] | null, named: readonly string[]): r
   return known === null ? [...named].sort() : known.filter((each) => named.includes(each));
 }
 
-function textsOf({ bytes, lifeMs, rates, leases, durable }: Obligations): string[] {
+function textsOf({ bytes, lifeMs, rates, leases, audience, durable }: Obligations): string[] {
   return [
     ...(bytes === null ? [] : [`bytes:${bytes}`]),
     ...(lifeMs === null ? [] : [`life:${lifeMs}ms`]),
     ...(leases === null ? [] : [`lease:${leases.join(',')}`]),
+    ...(audience === null ? [] : [`permit:${audience}`]),
     ...(durable ? ['durable:disk'] : []),
     ...rates.map(({ count, windowMs, policy }) => `rate:${count}/${windowMs}ms@${policy}`),
   ];

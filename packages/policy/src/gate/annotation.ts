@@ -1,3 +1,4 @@
+import { audiencePattern } from '@cordon/protocol';
 import { limits } from '../limits.ts';
 import { type PolicyProblem, problem } from './problem.ts';
 
@@ -14,6 +15,8 @@ export interface PolicyDuties {
   readonly lifeMs: number | null;
   /** Secrets that may be leased; null: it names none. */
   readonly lease: readonly string[] | null;
+  /** The effector that is given a signed permit; null: it names none. */
+  readonly permit: string | null;
   readonly durable: boolean;
   /** Valid annotations that no adapter can keep yet, as `name:value`: whatever carries one is denied. */
   readonly unkept: readonly string[];
@@ -37,6 +40,7 @@ const values: Readonly<Record<string, RegExp>> = {
   notify: listPattern,
   approvers: listPattern,
   lease: listPattern,
+  permit: audiencePattern,
   durable: /^disk$/,
   readback: /^$/,
 };
@@ -84,12 +88,13 @@ export function parseDuration(text: string): number | null {
 }
 
 function dutiesOf(annotations: Readonly<Record<string, string>>): PolicyDuties {
-  const { bytes, rate, life, lease, durable } = annotations;
+  const { bytes, rate, life, lease, permit, durable } = annotations;
   return {
     bytes: bytes === undefined ? null : Number(bytes),
     rate: rate === undefined ? null : parseRate(rate),
     lifeMs: life === undefined ? null : parseDuration(life),
     lease: lease === undefined ? null : lease.split(','),
+    permit: permit ?? null,
     durable: durable === 'disk',
     unkept: unkept.filter((name) => annotations[name] !== undefined).map((name) => `${name}:${annotations[name]}`),
   };

@@ -161,6 +161,7 @@ function cedarText(grant: Grant, rule: Rule, terms: GrantTerms, source: string):
     `@source(${cedarString(where)})`,
     ...(terms.bytes === null ? [] : [`@bytes("${terms.bytes}")`]),
     ...(terms.rate === null ? [] : [`@rate("${terms.rate}")`]),
+    ...(terms.permit === null ? [] : [`@permit("${terms.permit}")`]),
     ...(terms.life === null || rule.action.includes('"http.request"') ? [] : [`@life("${terms.life}")`]),
   ];
   const { action, resource, conditions } = rule;

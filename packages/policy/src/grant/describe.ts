@@ -13,6 +13,7 @@ export function describeGrant(grant: Grant, target: Target, terms: GrantTerms): 
   }
   if (terms.bytes !== null) parts.push(`at most ${terms.bytes} bytes ${per(grant, target)}`);
   if (terms.rate !== null) parts.push(`at most ${terms.rate}`);
+  if (terms.permit !== null) parts.push(`each with a signed permit for ${terms.permit}`);
   if (terms.approval === 1) parts.push('waits until a person agrees');
   if (terms.approval > 1) parts.push(`waits until ${terms.approval} people agree`);
   if (terms.life !== null) parts.push(`for at most ${terms.life} each`);

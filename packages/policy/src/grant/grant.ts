@@ -32,6 +32,8 @@ export interface Grant {
   readonly encodedSlash?: boolean | undefined;
   /** So many different people must approve each request of it. */
   readonly approval?: number | undefined;
+  /** The effector that gets a signed permit along with each request of it. */
+  readonly permit?: string | undefined;
   /** Line in the source, for messages and `@source`. */
   readonly line?: number | null | undefined;
 }
@@ -59,7 +61,8 @@ export interface GrantProblem {
     | 'websocket'
     | 'tls'
     | 'body'
-    | 'approval';
+    | 'approval'
+    | 'permit';
   readonly message: string;
   readonly mend: string | null;
 }

@@ -1,4 +1,4 @@
-import type { CriticalType, Yields } from '@cordon/protocol';
+import { audiencePattern, type CriticalType, type Yields } from '@cordon/protocol';
 import { addressOf } from '../canonical/address.ts';
 import { criticalTypes } from '../critical/type.ts';
 import { canonicalValue } from '../critical/value.ts';
@@ -19,6 +19,7 @@ export interface GrantTerms {
   readonly life: string | null;
   /** 0: nobody need be asked. */
   readonly approval: number;
+  readonly permit: string | null;
 }
 
 /** By level. */
@@ -39,6 +40,9 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   }
   if (grant.deny !== undefined && grant.approval !== undefined) {
     return wrongGrant('approval', 'a deny is a deny, whoever agrees');
+  }
+  if (grant.deny !== undefined && grant.permit !== undefined) {
+    return wrongGrant('permit', 'a deny gives no permit');
   }
   if (grant.deny !== undefined && (grant.websocket !== undefined || grant.tls !== undefined)) {
     return wrongGrant('deny', 'a deny names WebSockets and tunnels by their scheme', 'wss://api.example.com');
@@ -61,7 +65,11 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   ) {
     return wrongGrant('approval', `approval is how many people must agree, 1 to ${limits.approvalsMax}`, '1');
   }
-  return { ok: true, methods: methods.names, bytes, rate, life, approval };
+  const permit = grant.permit ?? null;
+  if (permit !== null && !audiencePattern.test(permit)) {
+    return wrongGrant('permit', `${JSON.stringify(permit)} is no name of an effector`, 'payments');
+  }
+  return { ok: true, methods: methods.names, bytes, rate, life, approval, permit };
 }
 
 /** A deny lets nothing through, so it says nothing of what may flow. */
@@ -107,6 +115,9 @@ export function checkKind(grant: Grant, { kind }: Target): GrantProblem | null {
   const request = kind === 'request';
   if (grant.limits?.life !== undefined && request && grant.websocket !== true) {
     return wrongGrant('limits', 'life is for tunnels and WebSockets');
+  }
+  if (grant.permit !== undefined && (!request || grant.websocket === true)) {
+    return wrongGrant('permit', 'a permit is for one request; what a WebSocket or a tunnel carries is in none');
   }
   if (request) return null;
   const what = kind === 'tunnel' ? 'a tunnel' : 'a WebSocket alone';

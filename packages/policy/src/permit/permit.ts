@@ -1,10 +1,10 @@
-import type { Brand, Clock, Intent, Payload, Recorded } from '@cordon/protocol';
+import type { Brand, Clock, Intent, Payload, PermitOrder, Recorded } from '@cordon/protocol';
 import type { Digest } from '@cordon/protocol/digest';
-import { type Allow, tierOf } from './decide/decision.ts';
-import type { Obligations } from './decide/obligation.ts';
-import { PolicyError } from './error.ts';
-import { type Approval, hashIntent } from './fact/facts.ts';
-import { limits } from './limits.ts';
+import { type Allow, tierOf } from '../decide/decision.ts';
+import type { Obligations } from '../decide/obligation.ts';
+import { PolicyError } from '../error.ts';
+import { type Approval, hashIntent } from '../fact/facts.ts';
+import { limits } from '../limits.ts';
 
 /** Proof of one recorded allow for one intent. Everything that has an effect outside takes one; no literal makes one. */
 export type Permit = Brand<PermitBody, 'Permit'>;
@@ -19,6 +19,10 @@ interface PermitBody {
   readonly destination: string;
   readonly payload: Payload;
   readonly obligations: Obligations;
+  /** The same as the decision's record names them. */
+  readonly duties: readonly string[];
+  /** Which record allows it. */
+  readonly recorded: PermitOrder['recorded'];
   /** By which people's answers it was allowed; a stream is asked about again with the same. */
   readonly approval: Approval;
   readonly generation: number;
@@ -70,6 +74,8 @@ export function createPermit(allow: Allow, recorded: Recorded, minter: PermitMin
     destination: intent.resource,
     payload: intent.payload,
     obligations: allow.obligations,
+    duties: record.obligations,
+    recorded: { writer: recorded.writer, wseq: recorded.wseq, tier: recorded.tier },
     approval: allow.approval,
     generation: record.policy.generation,
     revision: record.policy.revision,
