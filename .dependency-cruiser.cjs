@@ -91,6 +91,7 @@ module.exports = {
     authority('files', 'only store and ledger write files or talk to a database', 'fs(/promises)?|sqlite', [
       pkg('store', 'ledger', 'testkit'),
       pkg('sandbox'), // cgroup files, workspaces, a session's HOME
+      '^packages/sdk/src/effector/file\\.ts$', // the memory of used permits, in the effector's own process
       '^apps/', // composition roots read configuration; the command line reads the user's files
     ]),
     {

@@ -1,8 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Deployment } from '../support/deployment.ts';
+import { until } from '../support/until.ts';
 
 // What the documents show is run here, so that a reader can trust every example.
 const root = path.resolve(import.meta.dirname, '../..');
@@ -13,6 +15,63 @@ function blocks(text: string, language: string): string[] {
   return [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
     .filter((match) => match[1] === language)
     .map((match) => match[2] ?? '');
+}
+
+/** Runs lines of a document as a person's shell would, with `cordon` on its path. */
+function shellOf(deployment: Deployment) {
+  const bin = path.join(deployment.folder, 'bin');
+  mkdirSync(bin, { recursive: true });
+  const program = `exec ${process.execPath} ${path.join(root, 'apps/cordon/dist/cordon.mjs')} "$@"`;
+  writeFileSync(path.join(bin, 'cordon'), `#!/bin/sh\n${program}\n`);
+  chmodSync(path.join(bin, 'cordon'), 0o755);
+  const env = {
+    PATH: `${bin}:${path.dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
+    HOME: deployment.folder,
+    CORDON_HOME: deployment.home,
+    CORDON_RUNTIME_DIR: deployment.runtime,
+  };
+  const start = (line: string): ChildProcess =>
+    spawn('/bin/sh', ['-c', line], { cwd: deployment.workspace, env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const run = (line: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const child = start(line);
+      let text = '';
+      child.stdout?.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      child.once('error', reject);
+      child.once('close', (status) => (status === 0 ? resolve(text) : reject(new Error(`${line}: ${status} ${text}`))));
+    });
+  const end = async (child: ChildProcess): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  };
+  return Object.assign(run, { start, end });
+}
+
+/** Below the range from which the kernel gives ports by itself, so that nobody takes it before it is used. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    const look = (): void => {
+      server.listen(20_000 + Math.floor(Math.random() * 10_000), '127.0.0.1');
+    };
+    server.on('error', look);
+    server.on('listening', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+    look();
+  });
+}
+
+async function listens(port: number): Promise<boolean> {
+  return await fetch(`http://127.0.0.1:${port}/`).then(
+    () => true,
+    () => false,
+  );
 }
 
 describe('the examples of the documents', () => {
@@ -75,6 +134,60 @@ describe('the examples of the documents', () => {
     expect(output).toContain('hello\n');
     expect(output).toContain('ended with 0');
     expect(output).toContain('deny GET https://refused.example/ no-grant');
+  });
+
+  it('docs/guides/effector.md: a session pays, and nobody else does', async () => {
+    const ports = { 8088: await freePort(), 8089: await freePort() };
+    const guide = document('docs/guides/effector.md')
+      .replaceAll('8088', `${ports[8088]}`)
+      .replaceAll('8089', `${ports[8089]}`);
+    const [exporting = '', serving = '', asking = ''] = blocks(guide, 'sh');
+    const [tenant = '', session = ''] = blocks(guide, 'yaml');
+    const [own = ''] = blocks(guide, 'ts');
+    const sh = shellOf(deployment);
+    await sh(exporting);
+    const at = (name: string): string => path.join(deployment.workspace, name);
+    const served = serving
+      .replace('examples/', `${path.join(root, 'examples')}/`)
+      .replace('--listen', `--state ${at('state')} --listen`);
+    const server = sh.start(`exec ${served}`);
+    // Its module lies where the SDK is found; what it reads and writes, in the workspace.
+    const file = path.join(root, '.cache/effector-guide.mts');
+    writeFileSync(file, own);
+    const ownServer = sh.start(`exec node ${file}`);
+    try {
+      mkdirSync(path.join(deployment.home, 'policy'), { recursive: true });
+      const both = [tenant, tenant.replace(/^grants:\n/m, '').replaceAll(`${ports[8088]}`, `${ports[8089]}`)];
+      writeFileSync(path.join(deployment.home, 'policy/payments.yaml'), both.join(''));
+      writeFileSync(at('payments.yaml'), session);
+      expect((await deployment.cordon(['policy', 'check', 'payments.yaml'])).status).toBe(0);
+      const generation = async (): Promise<boolean> =>
+        (await deployment.cordon(['policy', 'show'])).stdout.includes('payments.yaml');
+      await until(generation, 'the tenant’s grant to be in force', 20_000);
+      for (const port of Object.values(ports)) await until(() => listens(port), `a server at ${port}`, 20_000);
+      const [inside = '', outside = ''] = asking.trim().split('\n');
+      // A machine that is too busy to decide says so, and nothing was sent.
+      const decided = async (line: string): Promise<string> => {
+        let answer = '';
+        const said = async (): Promise<boolean> => {
+          answer = await sh(line);
+          return !answer.includes('slow-decision');
+        };
+        await until(said, 'a decision in time', 30_000);
+        return answer;
+      };
+      const paid = JSON.parse(await decided(inside)) as Record<string, unknown>;
+      expect(paid).toMatchObject({ to: 'acme', cents: 1250, purpose: 'invoice 7' });
+      expect(await sh(`cordon policy explain ${String(paid['attempt'])}`)).toContain('allow');
+      expect(JSON.parse(await sh(outside))).toEqual({ error: 'permit-missing' });
+      const forOwn = (text: string): string => text.replaceAll(`${ports[8088]}`, `${ports[8089]}`);
+      writeFileSync(at('own.yaml'), forOwn(session));
+      expect(await decided(forOwn(inside).replace('payments.yaml', 'own.yaml'))).toMatch(/^done for ses_/);
+      expect(await sh(forOwn(outside))).toBe('permit-missing');
+    } finally {
+      await sh.end(server);
+      await sh.end(ownServer);
+    }
   });
 
   it('README.md: every cordon command that it names exists', async () => {

@@ -3,6 +3,7 @@ import { egressMutations } from './egress.ts';
 import { gatewayMutations } from './gateway.ts';
 import { http2Mutations } from './http2.ts';
 import type { Mutation } from './mutation.ts';
+import { permitMutations } from './permit.ts';
 import { policyMutations } from './policy.ts';
 import { sandboxMutations } from './sandbox.ts';
 import { secretsMutations } from './secrets.ts';
@@ -13,6 +14,7 @@ export const mutations: readonly Mutation[] = [
   ...captureMutations,
   ...egressMutations,
   ...policyMutations,
+  ...permitMutations,
   ...secretsMutations,
   ...sandboxMutations,
   ...http2Mutations,

@@ -5,6 +5,7 @@ import { approvalRoutes } from './api/routes/approvals.ts';
 import { breakerRoutes } from './api/routes/breakers.ts';
 import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
 import { decisionRoutes } from './api/routes/decisions.ts';
+import { keyRoutes } from './api/routes/keys.ts';
 import { ledgerRoutes } from './api/routes/ledger.ts';
 import { lifecycleRoutes } from './api/routes/lifecycle.ts';
 import { peopleRoutes } from './api/routes/people.ts';
@@ -150,6 +151,7 @@ export class ControlPlane {
       ...secretRoutes(secrets, recorder),
       ...breakerRoutes(gateways, recorder),
       ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
+      ...keyRoutes(this.#options.permitKey),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),
       ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder, witnessing }),
     ];

@@ -1,6 +1,6 @@
 import type { Journal, KeyStore, LedgerTree } from '@cordon/ledger';
 import type { Engine } from '@cordon/policy';
-import type { Clock, Random } from '@cordon/protocol';
+import type { Clock, PermitPublicKey, Random } from '@cordon/protocol';
 import type { Signer } from '@cordon/protocol/dsse';
 import type { SecretStore } from '@cordon/secrets';
 import type { Store } from '@cordon/store';
@@ -45,6 +45,8 @@ export interface ControlPlaneOptions {
   readonly approvalSigner: Signer;
   readonly postWebhook: WebhookPost;
   readonly people: { readonly file: PeopleFile; readonly operator: Operator };
+  /** By which effectors know this host's permits; the private half is the supervisor's. */
+  readonly permitKey: PermitPublicKey;
   readonly engine: Engine;
   readonly profiles: Profiles;
   readonly policyDirectory: string;

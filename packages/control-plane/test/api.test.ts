@@ -179,6 +179,7 @@ describe('the description', () => {
         'GET /v1/ledger/key',
         'GET /v1/ledger/proof',
         'GET /v1/openapi.json',
+        'GET /v1/keys',
         'GET /v1/people',
         'GET /v1/policy',
         'GET /v1/refusals',

@@ -16,7 +16,7 @@ import path from 'node:path';
 import { createAuthority } from '@cordon/egress';
 import { createCheckpointKey, type JournalFiles, KeyStore, openJournal, openSigner, openTree } from '@cordon/ledger';
 import { compileEngine, createEngine, type Engine } from '@cordon/policy';
-import { createId, systemClock, systemRandom } from '@cordon/protocol';
+import { createId, type PermitPublicKey, systemClock, systemRandom } from '@cordon/protocol';
 import { createSigningKey, openSigningKey } from '@cordon/protocol/dsse';
 import { fileKeySource, SecretStore } from '@cordon/secrets';
 import { openStore } from '@cordon/store';
@@ -36,6 +36,17 @@ const compiled = compileEngine(readFileSync(wasm));
 export const testEngine = (): Engine => createEngine(compiled.module, compiled.digest);
 const authority = await createAuthority({ clock: systemClock, random: systemRandom, tenant: 'local' });
 const { privatePem, verifierKey } = createCheckpointKey('local.test/ledger');
+
+/** An example of RFC 7517, appendix A.1, with its own thumbprint. */
+const permitKey: PermitPublicKey = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+  y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
+  kid: 'cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s',
+  alg: 'ES256',
+  use: 'sig',
+};
 
 export const diskFiles: HostFiles = {
   readText: async (file, bytesMax) => {
@@ -192,6 +203,7 @@ export class Harness implements AsyncDisposable {
         this.webhooks.push({ url, body });
         return this.webhookStatus;
       },
+      permitKey,
       people: {
         file: {
           read: async () => this.people,

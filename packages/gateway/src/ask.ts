@@ -4,6 +4,7 @@ import { type BreakerLevel, createFacts, type Facts, type PermitMinter } from '@
 import { type Clock, type Intent, type Random, sealRecord } from '@cordon/protocol';
 import type { Leases } from '@cordon/secrets';
 import type { Sinks } from './breaker/sinks.ts';
+import type { PermitDesk } from './control/permit-desk.ts';
 import type { InForce } from './control/policies.ts';
 import type { RightToDecide } from './control/right.ts';
 import type { HoldDesk } from './hold/desk.ts';
@@ -24,6 +25,7 @@ export interface Road {
   readonly credentials: Leases;
   readonly minter: PermitMinter;
   readonly sinks: Sinks;
+  readonly permits: PermitDesk;
   readonly right: RightToDecide;
   readonly holds: HoldDesk;
   readonly clock: Clock;

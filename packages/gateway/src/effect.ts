@@ -1,5 +1,5 @@
 import type { Pin, TunnelPin, UpstreamAnswer } from '@cordon/egress';
-import { authorize, discardPermit, type Permit, rulesFor } from '@cordon/policy';
+import { authorize, discardPermit, type Permit, rulesFor, type SignedPermit } from '@cordon/policy';
 import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { type Ask, factsOf, type Road } from './ask.ts';
 import { noteOutcome } from './breaker/breaker.ts';
@@ -16,6 +16,7 @@ import { answerProblem } from './refuse/answer.ts';
 import { failedProblem, requestLineOf } from './refuse/denied.ts';
 import { relay } from './relay.ts';
 import type { Session } from './session/session.ts';
+import { signedFor } from './signed-permit.ts';
 import { checkStop } from './stop-gate.ts';
 
 /** What was decided by, and where secrets go. */
@@ -35,6 +36,8 @@ export interface Prepared extends Decided {
 export interface Ready {
   readonly pin: Pin;
   readonly lease: LeaseSet | null;
+  /** Where the grant names an effector: the permit as it goes along. */
+  readonly signed: SignedPermit | null;
   readonly outcome: Outcome;
 }
 
@@ -43,7 +46,7 @@ export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepare
   const { session, signal } = ask;
   const { plan, body } = made;
   await undertake(road, ask, permit, { made, fault: 'effect-failed' }, async (ready) => {
-    const { pin, lease, outcome } = ready;
+    const { pin, lease, signed, outcome } = ready;
     const { upstreams, minter } = road;
     const means = {
       upstreams,
@@ -51,6 +54,7 @@ export async function effect(road: Road, ask: Ask, permit: Permit, made: Prepare
       pin,
       plan,
       lease,
+      signed,
       body: body.bytes,
       signal,
       firstByteTimeoutMs: road.limits.firstByteTimeoutMs,
@@ -86,9 +90,10 @@ export async function undertake(
       if ('refused' in lease) return answerFailure(ask, permit, outcome, { ...lease, status: 403 });
       outcome.leased(lease.names);
     }
+    const signed = await signedFor(road.permits, permit, plan, signal);
     signal.throwIfAborted();
     checkPolicy(road, session, permit, made);
-    await act({ pin, lease, outcome });
+    await act({ pin, lease, signed, outcome });
   } catch (error: unknown) {
     // An abort surfaces as whatever was waiting then; why it was aborted says more.
     const cause: unknown = signal.aborted ? signal.reason : error;

@@ -12,6 +12,7 @@ export type GatewayErrorCode =
   | 'permit-stopped'
   | 'permit-stale'
   | 'permit-mismatch'
+  | 'permit-unavailable'
   | 'client-gone'
   | 'stream-cut'
   | 'flow-R7'

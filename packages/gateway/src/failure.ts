@@ -38,6 +38,7 @@ const unsent: ReadonlySet<string> = new Set([
   'permit-stale',
   'permit-expired',
   'permit-mismatch',
+  'permit-unavailable',
 ]);
 
 export function isUnsent(code: string): boolean {
@@ -77,6 +78,11 @@ export function failureOf(error: unknown): Failure {
   if (code === 'flow-R7') {
     const detail = 'what the answer would tell could not be noted at the workspace, so it was not let in';
     return { code, status: 403, detail, nextSteps: ['cordon status', 'try again'] };
+  }
+  if (code === 'permit-unavailable') {
+    const words = error instanceof Error ? error.message : '';
+    const detail = `no permit could be had for the server, so nothing was sent: ${words}`;
+    return { code, status: 503, detail, nextSteps: ['try again in a few seconds', 'cordon status'] };
   }
   if (code === 'no-longer-permitted') {
     const detail = 'the policy changed while the request was under way and no longer permits it';

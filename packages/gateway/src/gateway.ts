@@ -20,6 +20,7 @@ import { recordReset } from './breaker/breaker.ts';
 import { Sinks } from './breaker/sinks.ts';
 import { Arrivals } from './control/arrivals.ts';
 import { ControlAsks } from './control/asks.ts';
+import { PermitDesk } from './control/permit-desk.ts';
 import { Policies } from './control/policies.ts';
 import { RightToDecide } from './control/right.ts';
 import { parseSupervisorMessage, type SupervisorPort } from './control/supervisor.ts';
@@ -114,6 +115,7 @@ export class Gateway implements AsyncDisposable {
       credentials: this.#credentials,
       minter: createPermitMinter(clock, { boot }),
       sinks: this.#sinks,
+      permits: new PermitDesk((message) => options.supervisor.send(message), this.#limits),
       right: this.#right,
       holds: new HoldDesk({ port: asks, boot, clock, key: options.approvalKey, limits: this.#limits }),
       limits: this.#limits,
@@ -186,6 +188,10 @@ export class Gateway implements AsyncDisposable {
     switch (parsed.type) {
       case 'ping':
         supervisor.send({ type: 'pong', n: parsed.n });
+        return;
+      case 'signed':
+      case 'unsigned':
+        this.#road.permits.take(parsed);
         return;
       case 'close': {
         const { session } = parsed;

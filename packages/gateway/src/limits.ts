@@ -85,6 +85,9 @@ export const limits = {
   credentialTimeoutMs: 5_000,
   /** For the control plane to note at a workspace what its session has seen. */
   labelTimeoutMs: 5_000,
+  /** The supervisor's answer to an order for a signed permit, and orders that wait for theirs. */
+  permitSignTimeoutMs: 5_000,
+  permitsWaitedForMax: 1_024,
   // shed: new sessions, then requests
   /** Of what the process may have. */
   shedMemoryPercent: 70,

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import type { Pin, UpstreamAnswer, Upstreams } from '@cordon/egress';
-import { consumePermit, type Permit, type PermitMinter } from '@cordon/policy';
+import { consumePermit, type Permit, type PermitMinter, type SignedPermit } from '@cordon/policy';
 import { injectSecrets, type LeaseSet, type SecretPlan } from '@cordon/secrets';
 import { GatewayError } from './error.ts';
 import { type HttpRequestArgs, wireTarget } from './http/adapter.ts';
 import { digestOfNothing } from './http/body.ts';
+import { withPermit } from './signed-permit.ts';
 
 export interface Effect {
   readonly upstreams: Upstreams;
@@ -12,6 +13,7 @@ export interface Effect {
   readonly pin: Pin;
   readonly plan: SecretPlan;
   readonly lease: LeaseSet | null;
+  readonly signed: SignedPermit | null;
   readonly body: Buffer | null;
   readonly signal: AbortSignal;
   readonly firstByteTimeoutMs: number;
@@ -45,7 +47,7 @@ export function consume(permit: Permit, plan: SecretPlan, minter: PermitMinter, 
  * @throws PolicyError `permit-*`; CordonError `upstream-*`
  */
 export function perform(permit: Permit, effect: Effect): Promise<UpstreamAnswer> {
-  const { body, lease, plan } = effect;
+  const { body, lease, plan, signed } = effect;
   const args = consume(permit, plan, effect.minter, body);
   return effect.upstreams.exchange(
     {
@@ -54,7 +56,7 @@ export function perform(permit: Permit, effect: Effect): Promise<UpstreamAnswer>
       credential: lease?.identity ?? null,
       method: args.method,
       target: wireTarget(args),
-      headers: lease === null ? args.headers : injectSecrets(plan, lease),
+      headers: withPermit(lease === null ? args.headers : injectSecrets(plan, lease), permit, signed),
       body,
       retry: idempotent.has(args.method),
       firstByteTimeoutMs: effect.firstByteTimeoutMs,

@@ -32,6 +32,7 @@ import {
   type GatewayUplink,
   type Handlers,
   type OriginRule,
+  type PermitOrder,
   type RecordValue,
   type SecretBinding,
   type SessionLabels,
@@ -41,6 +42,7 @@ import {
   type TenantPolicy,
 } from '@cordon/protocol';
 import { TestCa } from '@cordon/testkit';
+import type { SigningAnswer } from '../src/control/permit-desk.ts';
 import { Gateway, type GatewayLimits, type Load } from '../src/index.ts';
 import { PlayedPeople } from './people.ts';
 
@@ -83,6 +85,8 @@ export interface RigOptions {
   readonly load?: () => Load;
   /** Sessions beside {@link session}, under the same grants; their ports: `rig.portsOf(id)`. */
   readonly sessions?: readonly string[];
+  /** The supervisor's answer to an order for a signed permit; default: none comes. */
+  readonly sign?: (order: PermitOrder, rig: Rig) => Omit<SigningAnswer, 'n'> | null;
 }
 
 export interface Ports {
@@ -155,7 +159,11 @@ export class Rig implements AsyncDisposable {
       egress: { destinations, upstreams: rig.#upstreams },
       connectControl: () => rig.#connect(),
       supervisor: {
-        send: (message) => rig.sent.push(message),
+        send: (message) => {
+          rig.sent.push(message);
+          const answer = message.type === 'sign' ? options.sign?.(message.order, rig) : null;
+          if (message.type === 'sign' && answer != null) setImmediate(() => rig.tell({ ...answer, n: message.n }));
+        },
         onMessage: (listener) => {
           rig.#toGateway = listener;
         },

@@ -355,6 +355,7 @@ describe('obligations', () => {
       bytes: 50,
       lifeMs: null,
       leases: ['b', 'c'],
+      audience: null,
       durable: true,
       rates: [
         { count: 30, windowMs: 60_000, policy: 'session/a' },

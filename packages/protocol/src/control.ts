@@ -3,6 +3,7 @@ import type { OpenBreakers } from './breaker.ts';
 import type { RecordValue } from './canonical.ts';
 import type { SessionLabels, SinkRule } from './flow.ts';
 import type { ApprovalSettings, HoldNews, HoldOrder, HoldTaken, HoldUse, Rung } from './hold.ts';
+import type { PermitOrder } from './permit/claims.ts';
 
 /**
  * What the control plane, the supervisor and the gateway say to each other on one host.
@@ -260,12 +261,32 @@ export interface RelayedSocket {
 export type SupervisorToGateway =
   | ServeMessage
   | { readonly type: 'close'; readonly session: string }
-  | { readonly type: 'ping'; readonly n: number };
+  | { readonly type: 'ping'; readonly n: number }
+  | { readonly type: 'signed'; readonly n: number; readonly token: string }
+  | { readonly type: 'unsigned'; readonly n: number; readonly code: PermitRefusal };
 export type GatewayToSupervisor =
   | { readonly type: 'ready'; readonly boot: string }
   | { readonly type: 'serving'; readonly session: string; readonly sockets: number }
   | { readonly type: 'closed'; readonly session: string }
-  | { readonly type: 'pong'; readonly n: number };
+  | { readonly type: 'pong'; readonly n: number }
+  /** For a permit in the form that leaves the host; answered with `signed` or `unsigned` of the same number. */
+  | { readonly type: 'sign'; readonly n: number; readonly order: PermitOrder };
+
+/** Why the signer signs nothing. */
+export type PermitRefusal =
+  | 'session-unknown'
+  | 'session-stopped'
+  | 'permit-rate'
+  | 'permit-too-large'
+  /** It has no key. */
+  | 'signer-unavailable';
+export const permitRefusals: readonly PermitRefusal[] = [
+  'session-unknown',
+  'session-stopped',
+  'permit-rate',
+  'permit-too-large',
+  'signer-unavailable',
+];
 
 /** Policies of one layer: Cedar text per id (`layer/name`). */
 export interface LayerSource {

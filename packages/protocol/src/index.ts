@@ -49,6 +49,7 @@ export {
   type PermitPayload,
   parsePermitOrder,
 } from './permit/claims.ts';
+export type { PermitPublicKey } from './permit/key.ts';
 export { type CoveredParts, coveredRequest } from './permit/request.ts';
 export {
   type PermitToken,

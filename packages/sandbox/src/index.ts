@@ -17,6 +17,7 @@ export type { SandboxErrorCode } from './error.ts';
 export { createProcessDriver, type ProcessDriverOptions } from './process/process-driver.ts';
 export type { SupervisorErrorCode } from './supervisor/error.ts';
 export type { Program, SupervisorLogEvent, SupervisorOptions } from './supervisor/options.ts';
+export type { PermitKey } from './supervisor/permit-signer.ts';
 export { createSupervisor, type Supervisor } from './supervisor/supervisor.ts';
 export type { WorkspaceErrorCode } from './workspace/error.ts';
 export { isProtectedPath, protectedPatterns } from './workspace/protected.ts';

@@ -110,6 +110,11 @@ export const supervisorLimits = {
   coveredMax: 30,
   /** Protected paths that one session made appear; then it is killed. */
   quarantinedMax: 256,
+  /** A signed permit is to be used within this time. */
+  permitLifeMs: 60_000,
+  /** Permits signed for one session, and for all of the host; as many may come at once. */
+  permitsPerSecondMax: 200,
+  permitsPerSecondTotalMax: 1000,
   shutdownMs: 15_000,
   /** Node's timers end here (2³¹ − 1 ms); a longer time is cut to it. */
   timerMsMax: 2_147_483_647,

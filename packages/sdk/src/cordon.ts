@@ -1,4 +1,13 @@
-import type { Decision, Explanation, LedgerProof, RefusedRequest, Stats, Status, Suggestion } from '@cordon/protocol';
+import type {
+  Decision,
+  Explanation,
+  LedgerProof,
+  PermitPublicKey,
+  RefusedRequest,
+  Stats,
+  Status,
+  Suggestion,
+} from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import type { z } from 'zod';
 import { Approvals } from './approvals.ts';
@@ -157,6 +166,11 @@ export class Cordon {
 
   async removeSecret(name: string): Promise<void> {
     await this.#client.call('DELETE', `/v1/secrets/${encodeURIComponent(name)}`, nothing);
+  }
+
+  /** By which effectors know this host's permits; a JWK set is `{ keys }` of these. */
+  async keys(): Promise<PermitPublicKey[]> {
+    return (await this.#client.call('GET', '/v1/keys', api.permitKeys)).keys;
   }
 
   /** An inclusion proof that anybody can check with the public key alone. */

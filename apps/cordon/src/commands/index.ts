@@ -5,6 +5,7 @@ import { completeCommand, completion } from './completion.ts';
 import { doctor, down, status, up } from './daemon.ts';
 import { demo } from './demo.ts';
 import { exec } from './exec.ts';
+import * as keys from './keys.ts';
 import * as ledger from './ledger.ts';
 import { logs } from './logs.ts';
 import * as people from './people.ts';
@@ -57,6 +58,8 @@ export const commands: readonly Command[] = [
   people.add,
   people.remove,
   people.whoami,
+  keys.show,
+  keys.exportKeys,
   ledger.verify,
   ledger.show,
   ledger.prove,

@@ -19,6 +19,7 @@ import {
 } from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import { writeLog } from '../log-line.ts';
+import { openPermitKey } from '../permit-key.ts';
 import { onStop } from '../signals.ts';
 import { endSupervisor, spawnSupervisor } from '../supervisor-process.ts';
 import { describeTesting, readTestingDestinations } from '../testing.ts';
@@ -88,6 +89,7 @@ export async function runControl(configuration: Configuration): Promise<void> {
     authority,
     approvalSigner: await openApprovalSigner(layout.keys),
     postWebhook,
+    permitKey: await openPermitKey(layout.keys),
     people: { file: peopleFile(layout.people), operator },
     engine,
     profiles,

@@ -3,6 +3,7 @@ import { createProcessDriver, createSupervisor, sessionUids } from '@cordon/sand
 import type { Configuration } from '../configuration.ts';
 import { layoutOf } from '../layout.ts';
 import { logLine } from '../log-line.ts';
+import { readPermitKey } from '../permit-key.ts';
 import { onStop } from '../signals.ts';
 import { roleArguments, roleEnvironment } from '../supervisor-process.ts';
 
@@ -10,7 +11,7 @@ import { roleArguments, roleEnvironment } from '../supervisor-process.ts';
 export async function runSupervisor(configuration: Configuration): Promise<void> {
   const clock = systemClock;
   const env = roleEnvironment(configuration);
-  const { launch, relays } = layoutOf(configuration);
+  const { launch, relays, keys } = layoutOf(configuration);
   const program = (role: 'gateway' | 'workspace', tenant?: string) => ({
     file: configuration.node,
     args: roleArguments(configuration, role, tenant),
@@ -28,6 +29,7 @@ export async function runSupervisor(configuration: Configuration): Promise<void>
     },
     warmTenants: [configuration.tenant],
     uids: configuration.uid === 0 ? sessionUids : null,
+    permitKey: await readPermitKey(keys),
     clock,
     random: systemRandom,
     log: (event) => logLine(timestamp(clock), event),

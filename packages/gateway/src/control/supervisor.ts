@@ -6,6 +6,7 @@ import type {
   SupervisorToGateway,
 } from '@cordon/protocol';
 import { GatewayError } from '../error.ts';
+import { parseSigningAnswer } from './permit-desk.ts';
 
 /** Node's IPC channel to the parent, wrapped by the composition root. */
 export interface SupervisorPort {
@@ -27,6 +28,8 @@ export function parseSupervisorMessage(message: unknown): SupervisorToGateway {
     if (typeof fields['n'] !== 'number') throw malformed();
     return { type: 'ping', n: fields['n'] };
   }
+  const answer = parseSigningAnswer(fields);
+  if (answer !== null) return answer;
   if (typeof session !== 'string' || session.length === 0 || session.length > 64) throw malformed();
   if (fields['type'] === 'close') return { type: 'close', session };
   const { tenant, kind, address, port, of } = fields;

@@ -1,10 +1,11 @@
 import { type Destination, parseDestination } from '@cordon/egress';
+import { permitHeader } from '@cordon/protocol';
 import { limits } from '../limits.ts';
 import { quote } from '../refuse/quote.ts';
 import { isRefusal, type Refusal, refuse } from '../refuse/refusal.ts';
 import { type Authority, parseAuthority } from './authority.ts';
 import { checkH2 } from './h2-head.ts';
-import { isOverriding } from './override.ts';
+import { dashed, isOverriding } from './override.ts';
 import { type HeaderPairs, headerPairs, valuesOf, type WireHead } from './wire-head.ts';
 
 export type Scheme = 'http' | 'https';
@@ -128,12 +129,18 @@ function checkMethod(method: string): Refusal | null {
   return served ? null : refuse('method-not-allowed', `${quote(method, 32)} is not served here.`);
 }
 
+const reserved = permitHeader.toLowerCase();
+
 /** What would make the server read another request than the one that is judged. */
 function checkMeaning(headers: HeaderPairs): Refusal | null {
   const overriding = headers.find(([name]) => isOverriding(name));
   if (overriding !== undefined) {
     const name = quote(overriding[0], 64);
     return refuse('override-header', `\`${name}\` names a second method or path; send the request that is meant.`);
+  }
+  // A server that verifies permits reads this one; ours is put in on the way out, an agent has none to show.
+  if (headers.some(([name]) => dashed(name.toLowerCase()) === reserved)) {
+    return refuse('header-reserved', `\`${permitHeader}\` is Cordon's own; leave it out.`);
   }
   if (valuesOf(headers, 'content-type').length <= 1) return null;
   return refuse('malformed-request', 'Content-Type stands twice, and servers differ in which one they take.');

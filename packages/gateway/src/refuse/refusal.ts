@@ -12,6 +12,7 @@ const refusals = {
   'target-not-canonical': [400, 'The request target has more than one reading'],
   'host-not-canonical': [400, 'The host is not in its one canonical form'],
   'header-not-ascii': [400, 'A header value holds bytes outside printable ASCII'],
+  'header-reserved': [400, 'A header that only Cordon writes'],
   'override-header': [400, 'A header names another method or path than the request line'],
   'websocket-handshake': [400, 'The WebSocket handshake is not one of RFC 6455'],
   'websocket-version': [426, 'Only version 13 of WebSocket is served'],

@@ -1,12 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, CordonError, type GatewayReport, type SupervisorToGateway } from '@cordon/protocol';
+import {
+  type Clock,
+  CordonError,
+  type GatewayReport,
+  type PermitOrder,
+  type SupervisorToGateway,
+} from '@cordon/protocol';
 import { type HandedSocket, sendHandle } from '../driver.ts';
 import { supervisorLimits } from '../limits.ts';
 import type { SupervisorErrorCode } from './error.ts';
 import { parseGatewayMessage } from './gateway-message.ts';
 import type { Program, SupervisorLogEvent } from './options.ts';
+import type { Signing } from './permit-signer.ts';
 import { startTimeOf } from './process-table.ts';
 
 export interface GatewayKeeperOptions {
@@ -15,6 +22,7 @@ export interface GatewayKeeperOptions {
   readonly runtime: string;
   readonly clock: Clock;
   readonly log: (event: SupervisorLogEvent) => void;
+  readonly sign: (order: PermitOrder) => Signing;
   readonly onUp: (report: GatewayReport) => void;
   readonly onDown: (down: { tenant: string; pid: number; status: number | null; signal: string | null }) => void;
 }
@@ -143,6 +151,12 @@ export class GatewayKeeper {
       if (served === undefined || message.sockets !== served.sockets.length) return;
       served.serving = true;
       served.settle?.(null);
+    } else if (message.type === 'sign') {
+      const { n, order } = message;
+      const signing = this.#options.sign(order);
+      this.#send(
+        signing.ok ? { type: 'signed', n, token: signing.token } : { type: 'unsigned', n, code: signing.code },
+      );
     }
   }
 

@@ -1,4 +1,4 @@
-import type { GatewayToSupervisor } from '@cordon/protocol';
+import { type GatewayToSupervisor, parsePermitOrder } from '@cordon/protocol';
 
 const textMax = 200;
 
@@ -8,7 +8,7 @@ const textMax = 200;
  */
 export function parseGatewayMessage(value: unknown): GatewayToSupervisor | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { type, boot, session, sockets, n } = value as Record<string, unknown>;
+  const { type, boot, session, sockets, n, order } = value as Record<string, unknown>;
   switch (type) {
     case 'ready':
       return isShort(boot) ? { type, boot } : null;
@@ -18,6 +18,10 @@ export function parseGatewayMessage(value: unknown): GatewayToSupervisor | null 
       return isShort(session) ? { type, session } : null;
     case 'pong':
       return Number.isSafeInteger(n) ? { type, n: Number(n) } : null;
+    case 'sign': {
+      const read = parsePermitOrder(order);
+      return read !== null && Number.isSafeInteger(n) ? { type, n: Number(n), order: read } : null;
+    }
     default:
       return null;
   }

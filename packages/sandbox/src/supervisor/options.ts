@@ -1,5 +1,6 @@
 import type { Clock, Random } from '@cordon/protocol';
 import type { SandboxDriver } from '../driver.ts';
+import type { PermitKey } from './permit-signer.ts';
 
 /** A program of ours; its environment is exactly this, nothing is inherited. */
 export interface Program {
@@ -34,6 +35,8 @@ export interface SupervisorOptions {
   readonly warmTenants: readonly string[];
   /** Root: the reserved range, one uid per living session. Null: not root. */
   readonly uids: { readonly min: number; readonly count: number } | null;
+  /** Signs permits that leave the host; null: none is signed. */
+  readonly permitKey: PermitKey | null;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: (event: SupervisorLogEvent) => void;

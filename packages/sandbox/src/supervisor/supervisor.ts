@@ -23,6 +23,7 @@ import { Housekeeper } from './housekeeper.ts';
 import { type Manifest, readManifest, sessionFolder, updateManifest } from './manifest.ts';
 import { NameLocks } from './name-lock.ts';
 import type { SupervisorOptions } from './options.ts';
+import { PermitSigner } from './permit-signer.ts';
 import { removeSessionFolder } from './proof.ts';
 import { Session } from './session.ts';
 import { type Swept, sweepHost, workspaceJob } from './sweep.ts';
@@ -68,6 +69,7 @@ class Host implements Supervisor {
   #control: ControlChannel | null = null;
   #closing: Promise<void> | null = null;
   readonly #house: Housekeeper;
+  readonly #signer: PermitSigner;
 
   constructor(options: SupervisorOptions, lock: Listener) {
     this.#options = options;
@@ -86,6 +88,8 @@ class Host implements Supervisor {
       onDirty: (uid) => this.#uids?.condemn(uid),
       onProved: (swept) => this.#tellRecovered([swept]),
     });
+    const { permitKey: key, boot, clock } = options;
+    this.#signer = new PermitSigner({ key, boot, clock, sessionOf: (id) => this.#sessions.get(id) });
     this.done = new Promise((resolve) => {
       this.#markDone = resolve;
     });
@@ -238,6 +242,7 @@ class Host implements Supervisor {
   #gone(session: Session, exit: ExitReport | null, teardown: TeardownItem[]): void {
     const clean = teardown.every((item) => item.ok);
     this.#sessions.delete(session.id);
+    this.#signer.forget(session.id);
     if (session.uid !== null) {
       if (clean) this.#uids?.release(session.uid);
       else this.#uids?.condemn(session.uid);
@@ -279,16 +284,19 @@ class Host implements Supervisor {
   }
 
   #freeze(id: string): Promise<StopReport> {
+    this.#signer.stop(id);
     return this.#sessions.get(id)?.freeze() ?? Promise.resolve(nothingLeft(id));
   }
 
   #thaw(id: string): Promise<StopReport> {
+    this.#signer.lift(id);
     return this.#sessions.get(id)?.thaw() ?? Promise.resolve(nothingLeft(id));
   }
 
   /** Remembered first: a start of this id that is on its way is refused. */
   #kill(id: string, reason: string): Promise<StopReport> {
     this.#stopped.set(id, reason);
+    this.#signer.kill(id);
     for (const old of this.#stopped.keys())
       if (this.#stopped.size > supervisorLimits.stoppedMax) this.#stopped.delete(old);
     return this.#sessions.get(id)?.kill(reason) ?? Promise.resolve(nothingLeft(id));
@@ -353,6 +361,7 @@ class Host implements Supervisor {
       runtime,
       clock,
       log,
+      sign: (order) => this.#signer.sign(tenant, order),
       onUp: (report) => this.#events.push('gateway.up', report),
       onDown: (down) => this.#events.push('gateway.down', down),
     });

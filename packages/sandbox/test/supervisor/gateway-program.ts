@@ -18,7 +18,7 @@ process.on('message', (message: SupervisorToGateway, handle: unknown) => {
     for (const server of servers.get(message.session) ?? []) server.close();
     servers.delete(message.session);
     send({ type: 'closed', session: message.session });
-  } else {
+  } else if (message.type === 'serve') {
     const { session, kind, of } = message;
     const served = (server: { close(): unknown }): void => {
       const all = [...(servers.get(session) ?? []), server];

@@ -24,6 +24,7 @@ try {
     },
     programs: { gateway: () => program('gateway-program.ts'), workspace: program('workspace-program.ts'), launch },
     warmTenants: ['local'],
+    permitKey: null,
     uids: process.getuid?.() === 0 ? sessionUids : null,
     clock: systemClock,
     random: systemRandom,
