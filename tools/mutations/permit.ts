@@ -129,12 +129,8 @@ export const permitMutations: readonly Mutation[] = [
     ],
   ]),
   ...mutationsOf('packages/gateway/src/control/permit-desk.ts', gateway, [
-    ['any number waits', 'if (this.#waiting.size >= permitsWaitedForMax)', 'if (this.#waiting.size < 0)'],
-    [
-      'it waits for ever',
-      "fail(unavailable('the signer does not answer')), permitSignTimeoutMs)",
-      'undefined, permitSignTimeoutMs)',
-    ],
+    ['any number waits', 'if (this.#waiting.size >= limits.permitsWaitedForMax)', 'if (this.#waiting.size < 0)'],
+    ['it waits for ever', "fail(unavailable('the signer does not answer'))", 'undefined'],
   ]),
   ...mutationsOf('packages/gateway/src/http/head.ts', gateway, [
     [

@@ -4,6 +4,7 @@ import type { RecordValue } from './canonical.ts';
 import type { SessionLabels, SinkRule } from './flow.ts';
 import type { ApprovalSettings, HoldNews, HoldOrder, HoldTaken, HoldUse, Rung } from './hold.ts';
 import type { PermitOrder } from './permit/claims.ts';
+import type { PermitRefusal } from './permit/refusal.ts';
 
 /**
  * What the control plane, the supervisor and the gateway say to each other on one host.
@@ -271,22 +272,6 @@ export type GatewayToSupervisor =
   | { readonly type: 'pong'; readonly n: number }
   /** For a permit in the form that leaves the host; answered with `signed` or `unsigned` of the same number. */
   | { readonly type: 'sign'; readonly n: number; readonly order: PermitOrder };
-
-/** Why the signer signs nothing. */
-export type PermitRefusal =
-  | 'session-unknown'
-  | 'session-stopped'
-  | 'permit-rate'
-  | 'permit-too-large'
-  /** It has no key. */
-  | 'signer-unavailable';
-export const permitRefusals: readonly PermitRefusal[] = [
-  'session-unknown',
-  'session-stopped',
-  'permit-rate',
-  'permit-too-large',
-  'signer-unavailable',
-];
 
 /** Policies of one layer: Cedar text per id (`layer/name`). */
 export interface LayerSource {

@@ -50,6 +50,7 @@ export {
   parsePermitOrder,
 } from './permit/claims.ts';
 export type { PermitPublicKey } from './permit/key.ts';
+export { type PermitRefusal, permitRefusals } from './permit/refusal.ts';
 export { type CoveredParts, coveredRequest } from './permit/request.ts';
 export {
   type PermitToken,

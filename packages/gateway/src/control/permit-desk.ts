@@ -33,8 +33,8 @@ export class PermitDesk implements PermitSource {
   }
 
   sign(order: PermitOrder, signal: AbortSignal): Promise<string> {
-    const { permitSignTimeoutMs, permitsWaitedForMax } = this.#limits;
-    if (this.#waiting.size >= permitsWaitedForMax)
+    const limits = this.#limits;
+    if (this.#waiting.size >= limits.permitsWaitedForMax)
       return Promise.reject(unavailable('too many permits are waited for'));
     this.#asked += 1;
     const n = this.#asked;
@@ -49,7 +49,7 @@ export class PermitDesk implements PermitSource {
         reject(error);
       };
       const gone = (): void => fail(signal.reason as Error);
-      const timer = setTimeout(() => fail(unavailable('the signer does not answer')), permitSignTimeoutMs);
+      const timer = setTimeout(() => fail(unavailable('the signer does not answer')), limits.permitSignTimeoutMs);
       this.#waiting.set(n, {
         resolve: (token) => {
           done();
