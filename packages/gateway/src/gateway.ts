@@ -6,7 +6,6 @@ import {
   type ChannelStream,
   type Clock,
   type GatewayMethods,
-  type GatewayTraffic,
   type GatewayUplink,
   type Handlers,
   type OpenBreakers,
@@ -36,7 +35,7 @@ import { Service } from './service.ts';
 import { HeldBytes } from './session/held.ts';
 import { Session } from './session/session.ts';
 import { type Load, Shedding } from './shed.ts';
-import { type GatewayStats, statsOf } from './stats.ts';
+import { type GatewayStats, statsOf, trafficOf } from './stats.ts';
 import { warmUp } from './warm-up.ts';
 
 export interface GatewayOptions {
@@ -312,19 +311,12 @@ export class Gateway implements AsyncDisposable {
       breakers: () => this.#openBreakers(),
       'breaker.reset': ({ session }) => ({ reset: this.#resetBreakers(session) }),
       'hold.changed': (news) => this.#road.holds.news(news),
-      stats: () => this.#traffic(),
+      stats: () =>
+        trafficOf(
+          [...this.#served.values()].map(({ session }) => session),
+          this.#right.alive,
+        ),
     };
-  }
-
-  #traffic(): GatewayTraffic {
-    const sessions = [...this.#served.values()].map(({ session }) => ({
-      session: session.id,
-      inFlight: session.inFlight,
-      sockets: session.sockets.size,
-      bytesIn: session.traffic.in,
-      bytesOut: session.traffic.out,
-    }));
-    return { live: this.#right.alive, sessions };
   }
 
   #openBreakers(): OpenBreakers {

@@ -1,3 +1,4 @@
+import type { GatewayTraffic } from '@cordon/protocol';
 import type { Session } from './session/session.ts';
 
 /** What a gateway holds at this moment. */
@@ -16,4 +17,16 @@ export function statsOf(sessions: readonly Session[], live: boolean): GatewaySta
     inFlight: sessions.reduce((sum, session) => sum + session.inFlight, 0),
     live,
   };
+}
+
+/** The same session by session, for whoever watches. */
+export function trafficOf(sessions: readonly Session[], live: boolean): GatewayTraffic {
+  const each = sessions.map((session) => ({
+    session: session.id,
+    inFlight: session.inFlight,
+    sockets: session.sockets.size,
+    bytesIn: session.traffic.in,
+    bytesOut: session.traffic.out,
+  }));
+  return { live, sessions: each };
 }
