@@ -74,7 +74,7 @@ function hexDump(base64: string): string {
  * taken for them. A backslash is doubled, so that nothing in the text looks like such a mark.
  */
 export function marked(text: string): string {
-  const shown = text.replace(/\\/g, '\\\\').replace(hidden, spelt);
+  const shown = text.replace(/\\/g, '\\\\').replace(hidden, spelt).replace(foreign, unlessItself);
   return shown.replace(word, (letters) => (hasLatin.test(letters) ? letters.replace(notLatin, spelt) : letters));
 }
 
@@ -82,7 +82,13 @@ const hidden = /[\p{C}\p{Zl}\p{Zp}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u1
 const word = /[\p{L}\p{M}\p{N}_.@-]+/gu;
 const hasLatin = /[A-Za-z]/;
 /** Letters, digits and marks that only look like ours. */
-const notLatin = /[^\x20-\x7e\p{Script=Latin}]|[\u2170-\u217f]/gu;
+const notLatin = /[^\x20-\x7e\u00c0-\u0130\u0132-\u0137\u0139-\u017e]/gu;
+const foreign = /[^\x20-\x7e]/gu;
+
+/** What another letter stands for in another width or font (NFKC) is shown for what it is. */
+function unlessItself(character: string): string {
+  return /[\x20-\x7e]/.test(character.normalize('NFKC')) ? spelt(character) : character;
+}
 
 function spelt(text: string): string {
   return Array.from(text, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`).join('');
