@@ -93,6 +93,28 @@ curl -s -o /dev/null -X DELETE https://${host}/ -w '%{http_code} '; curl -s http
     expect(await agent.closed).toBe(0);
   });
 
+  it('is also what no budget pays for: to the last request, and shown', async () => {
+    const policy = path.join(deployment.folder, 'budget.yaml');
+    writeFileSync(policy, `grants: [{ allow: ${host} }]\nbudget: { requests: 3 }\n`, { mode: 0o644 });
+    const script = `for i in 1 2 3 4; do curl -s -o /dev/null -w '%{http_code} ' https://${host}/; done; read line`;
+    const agent = deployment.background(['run', '--policy', policy, '--', 'bash', '-c', script]);
+    let out = '';
+    agent.stdout?.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+    });
+    await wait(() => out.includes('403'), 'the fourth request');
+    expect(out).toBe('200 200 200 403 ');
+    const lines = (await deployment.cordon(['budgets', '--json'])).stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { account: expect.stringMatching(/^session\/ses_.*\/own$/), unit: 'requests', max: 3, taken: 3, per: 'ever' },
+    ]);
+    expect((await deployment.cordon(['budgets'])).stdout).toMatch(/requests +ever +3 +3 +100 %/);
+    agent.stdin?.end('\n');
+    expect(await agent.closed).toBe(0);
+    const ended = async (): Promise<boolean> => (await deployment.cordon(['budgets'])).stdout.startsWith('no session');
+    await wait(ended, 'the session is over');
+  });
+
   it('becomes, by policy suggest, the text with which a session is allowed exactly that', async () => {
     const suggested = await deployment.cordon(['policy', 'suggest', session.slice(-8)]);
     expect(suggested.status, suggested.stderr).toBe(0);

@@ -5,6 +5,23 @@ const src = (name: string): string => `packages/gateway/src/${name}.ts`;
 
 export const gatewayMutations: readonly Mutation[] = [
   ...mutationsOf(
+    src('budget/purse'),
+    [test('budget')],
+    [
+      ['an empty purse pays', 'if (!this.#covers(amounts)) return false;', ''],
+      ['a slice is given back twice', 'this.#left.requests -= amounts.requests;', ''],
+      ['an answer is never cut', 'if (this.#left.bytes <= 0 && !this.#unlimited.bytes) this.#parts.empty();', ''],
+    ],
+  ),
+  ...mutationsOf(
+    src('conclude'),
+    [test('budget')],
+    [
+      ['nothing is paid', 'const quotaOk = await session.purse.pay(cost);', 'const quotaOk = true;'],
+      ['what was denied is paid', "if (verdict.outcome !== 'allow' && quotaOk) session.purse.refund(cost);", ''],
+    ],
+  ),
+  ...mutationsOf(
     src('breaker/breaker'),
     [test('breaker')],
     [

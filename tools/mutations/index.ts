@@ -1,3 +1,4 @@
+import { budgetMutations } from './budgets.ts';
 import { captureMutations } from './capture.ts';
 import { egressMutations } from './egress.ts';
 import { gatewayMutations } from './gateway.ts';
@@ -11,6 +12,7 @@ import { websocketMutations } from './websocket.ts';
 
 export const mutations: readonly Mutation[] = [
   ...gatewayMutations,
+  ...budgetMutations,
   ...captureMutations,
   ...egressMutations,
   ...policyMutations,

@@ -86,7 +86,7 @@ export const websocketMutations: readonly Mutation[] = [
     ['opaque everywhere', 'if (!mayTunnel(serving.road, session, resource)) return false;', ''],
   ]),
   ...mutationsOf(src('tunnel/serve'), tunnel, [
-    ['bytes are not counted', 'session.traffic[way] += bytes;', 'void bytes;'],
+    ['bytes are not counted', 'session.passed(way, bytes);', 'void bytes;'],
   ]),
   ...mutationsOf(src('tunnel/pipe'), tunnel, [
     ['bytes without end', 'if (bytesOut + bytesIn + chunk.length > options.bytesMax)', 'if (bytesOut < 0)'],

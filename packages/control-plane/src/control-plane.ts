@@ -3,6 +3,7 @@ import { Idempotency } from './api/idempotency.ts';
 import type { Route } from './api/route.ts';
 import { approvalRoutes } from './api/routes/approvals.ts';
 import { breakerRoutes } from './api/routes/breakers.ts';
+import { budgetRoutes } from './api/routes/budgets.ts';
 import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
 import { decisionRoutes } from './api/routes/decisions.ts';
 import { keyRoutes } from './api/routes/keys.ts';
@@ -152,6 +153,7 @@ export class ControlPlane {
       ...breakerRoutes(gateways, recorder),
       ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
       ...keyRoutes(this.#options.permitKey),
+      ...budgetRoutes(this.#parts.budgets),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),
       ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder, witnessing }),
     ];

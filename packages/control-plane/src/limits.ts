@@ -100,4 +100,6 @@ export const limits = {
   suggestAttemptsMax: 5000,
   /** What it lists beside the grants. */
   suggestApartMax: 100,
+  /** Purses that were recorded as empty; then they are recorded anew. */
+  emptyPursesMax: 4_096,
 } as const;

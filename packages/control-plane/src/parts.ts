@@ -2,6 +2,7 @@ import { JournalArchive } from '@cordon/ledger';
 import { Approvals } from './approvals/approvals.ts';
 import { newsOf } from './approvals/live-holds.ts';
 import { Webhook } from './approvals/webhook.ts';
+import { Budgets } from './budgets/budgets.ts';
 import { GatewayStates } from './daemon.ts';
 import { Labels } from './labels/labels.ts';
 import { Decisions } from './ledger/decisions.ts';
@@ -33,6 +34,7 @@ interface Records {
   readonly labels: Labels;
   readonly witnessing: Witnessing;
   readonly people: People;
+  readonly budgets: Budgets;
   readonly integrator: Integrator;
   readonly decisions: Decisions;
   readonly refusals: Refusals;
@@ -71,9 +73,10 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
   const sessions = createSessions(options, records, {
     supervisor,
     pushSession: (id) => gateways.pushSession(id),
-    closeSession: (id) => {
+    closeSession: async (id) => {
       approvals.voidSessions([id], 'session-ended');
-      return gateways.closeSession(id);
+      await gateways.closeSession(id);
+      await records.budgets.close(id);
     },
   });
   const { clock, random, log, store } = options;
@@ -131,12 +134,18 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     issuer: () => `local:${Buffer.from(options.random.bytes(8)).toString('hex')}`,
     ...{ recorder, clock },
   });
+  const registry = await SessionRegistry.open(store.sessions);
+  const budgets = new Budgets({
+    store: store.budgets,
+    ...{ recorder, clock },
+    said: () => tenant.current.budgets ?? {},
+    sessions: () => registry.all().map(({ policy }) => policy),
+  });
   return {
     labels: new Labels({ store: store.labels, recorder, clock }),
-    ...{ recorder, witnessing, people, integrator, decisions, refusals, tenant },
     trust: await Trust.open({ tenant: options.tenant, store, people, recorder }),
     shadow: new Shadow({ engine, decisions, sessions: store.sessions }, clock, log),
-    registry: await SessionRegistry.open(store.sessions),
+    ...{ recorder, witnessing, people, integrator, decisions, refusals, tenant, registry, budgets },
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),
     feed: new SessionFeed(),
@@ -147,7 +156,7 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
 }
 
 function createGateways(options: ControlPlaneOptions, records: Records, approvals: () => Approvals): Gateways {
-  const { tenant, registry, table, recorder, labels, integrator } = records;
+  const { tenant, registry, table, recorder, labels, integrator, budgets } = records;
   const { secrets, clock } = options;
   return new Gateways(
     {
@@ -161,6 +170,11 @@ function createGateways(options: ControlPlaneOptions, records: Records, approval
       label: ({ session, label }) => labels.reported(registry.policyOf(session), label),
       openHold: (order) => approvals().open(order),
       useHold: (use, gateway) => approvals().use(use, gateway),
+      takeBudget: async (session, needed, wanted) => {
+        const policy = registry.policyOf(session);
+        return policy === null ? { requests: 0, bytes: 0 } : await budgets.take(policy, needed, wanted);
+      },
+      giveBudgetBack: (session, amounts) => budgets.giveBack(session, amounts),
       kick: () => integrator.kick(),
     },
     options.log,

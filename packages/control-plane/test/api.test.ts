@@ -171,6 +171,7 @@ describe('the description', () => {
         'GET /v1/breakers',
         'GET /v1/approvals',
         'GET /v1/approvals/{id}',
+        'GET /v1/budgets',
         'GET /v1/decisions',
         'GET /v1/decisions/{attempt}',
         'GET /v1/doctor',

@@ -51,6 +51,13 @@ export interface Ask {
   readonly startedMs: number;
 }
 
+/** What the counters outside of `authorize` say about this ask. */
+interface Counted {
+  readonly breaker: BreakerLevel;
+  /** Every purse that it is paid from has enough. */
+  readonly quotaOk: boolean;
+}
+
 /** What policy may look at beside the intent; computed by us, at this moment. */
 export function factsOf(
   road: Road,
@@ -58,7 +65,7 @@ export function factsOf(
   intent: Intent,
   attempt: string,
   labelled: Labelled,
-  breaker: BreakerLevel = session.breakers.level(intent, road.clock.monotonic()),
+  counted: Counted = { breaker: session.breakers.level(intent, road.clock.monotonic()), quotaOk: true },
 ): Facts {
   return sealRecord(
     createFacts(intent, {
@@ -66,7 +73,7 @@ export function factsOf(
       at: new Date(road.clock.now()).toISOString(),
       freshUntil: road.right.freshUntil(),
       live: !session.stopped,
-      breaker,
+      ...counted,
       boundary: 1,
       ...labelled.facts,
     }),

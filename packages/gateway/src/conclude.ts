@@ -5,6 +5,7 @@ import { createId, type DurabilityTier, type Intent, type Problem, type Recorded
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { factsOf, type Road } from './ask.ts';
 import { breakerLevel, noteDenied } from './breaker/breaker.ts';
+import { costOf } from './budget/cost.ts';
 import type { InForce } from './control/policies.ts';
 import { decide } from './decide.ts';
 import { GatewayError } from './error.ts';
@@ -68,6 +69,8 @@ export async function askOnce(
   if (road.diskFull()) throw new GatewayError('journal-failed', 'the disk of the ledger has reached its reserve');
   const { session } = asker;
   const { policy, intent, plan, readable: body, ownCredential } = asked;
+  const cost = costOf(intent);
+  const quotaOk = await session.purse.pay(cost);
   const { snapshot } = policy;
   const context = await road.labels.begin(session, policy.session);
   // INVARIANT: from here to the verdict nothing is awaited: the labels are those of the decision, and the leak meter
@@ -75,12 +78,14 @@ export async function askOnce(
   const labelled = labelIntent(context, snapshot, intent, { body, ownCredential });
   const breaker = breakerLevel(road, session, intent);
   const attempt = answered?.attempt ?? createId('attempt', road.clock, road.random);
-  const facts = factsOf(road, session, intent, attempt, labelled, breaker);
+  const facts = factsOf(road, session, intent, attempt, labelled, { breaker, quotaOk });
   const approval = answered?.approvalOf(facts) ?? noApproval;
   const before = road.clock.monotonic();
   const tellSlow = (ms: number): void => slow(road, asker, attempt, ms);
   const { refused: critical } = labelled;
   const verdict = decide({ ...road, session, snapshot, intent, facts, approval, plan, critical, slow: tellSlow });
+  // What is not done is not paid; who waits for a person pays when it is done.
+  if (verdict.outcome !== 'allow' && quotaOk) session.purse.refund(cost);
   if (verdict.outcome === 'allow' && labelled.leaks !== null) context.meter.take(labelled.leaks.chosen);
   return { facts, labelled, verdict, micros: Math.round((road.clock.monotonic() - before) * 1000) };
 }

@@ -3,6 +3,7 @@ import { authorize, discardPermit, type Permit, rulesFor, type SignedPermit } fr
 import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { type Ask, factsOf, type Road } from './ask.ts';
 import { noteOutcome } from './breaker/breaker.ts';
+import { costOf } from './budget/cost.ts';
 import type { InForce } from './control/policies.ts';
 import { GatewayError } from './error.ts';
 import { codeOf, type Failure, failureOf } from './failure.ts';
@@ -102,6 +103,7 @@ export async function undertake(
   } finally {
     if (lease !== null && !('refused' in lease)) lease[Symbol.dispose]();
     discardPermit(permit, road.minter);
+    if (outcome.unsent) session.purse.refund(costOf(permit.intent));
     noteOutcome(road, session, permit.destination, outcome.sinkFailed);
     await road.journal.append(outcome.entry(session.id, permit.attempt), 'os');
   }
@@ -126,7 +128,7 @@ export async function relayAnswer(
   const firstByte = (): void => outcome.firstByte();
   const received = (bytes: number): void => {
     outcome.received(bytes);
-    session.traffic.in += bytes;
+    session.passed('in', bytes);
   };
   const { method } = ask.head;
   const { limits } = road;

@@ -17,6 +17,7 @@ export type GatewayErrorCode =
   | 'stream-cut'
   | 'flow-R7'
   | 'no-longer-permitted'
+  | 'budget-used-up'
   | 'session-stopped'
   | 'journal-failed'
   | 'slow-reader'

@@ -8,15 +8,15 @@ import {
   type GatewayMethods,
   type GatewayUplink,
   type Handlers,
-  type OpenBreakers,
   type Random,
   type ServeMessage,
 } from '@cordon/protocol';
 import type { PinnedKey } from '@cordon/protocol/dsse';
 import { Leases } from '@cordon/secrets';
 import type { Report, Road } from './ask.ts';
-import { recordReset } from './breaker/breaker.ts';
+import { openBreakers, resetBreakers } from './breaker/breaker.ts';
 import { Sinks } from './breaker/sinks.ts';
+import { sessionPurse } from './budget/session-purse.ts';
 import { Arrivals } from './control/arrivals.ts';
 import { ControlAsks } from './control/asks.ts';
 import { PermitDesk } from './control/permit-desk.ts';
@@ -77,7 +77,6 @@ export class Gateway implements AsyncDisposable {
   readonly #credentials: Leases;
   readonly #service: Service;
   readonly #held: HeldBytes;
-  readonly #sinks: Sinks;
   readonly #road: Road;
   readonly #uplink: Uplink;
   readonly #served = new Map<string, Served>();
@@ -98,7 +97,6 @@ export class Gateway implements AsyncDisposable {
     this.#options = { ...options, report };
     this.#right = new RightToDecide(clock);
     this.#held = new HeldBytes(this.#limits.bodyBytesHeldMax);
-    this.#sinks = new Sinks(this.#limits.sinksMax);
     this.#policies = new Policies(options.engine, options.tenant);
     this.#arrivals = new Arrivals(this.#limits.policyWaitMs);
     const asks = new ControlAsks(() => this.#uplink, this.#limits);
@@ -113,7 +111,7 @@ export class Gateway implements AsyncDisposable {
       ...{ journal, clock, random, report, ...egress },
       credentials: this.#credentials,
       minter: createPermitMinter(clock, { boot }),
-      sinks: this.#sinks,
+      sinks: new Sinks(this.#limits.sinksMax),
       permits: new PermitDesk((message) => options.supervisor.send(message), this.#limits),
       right: this.#right,
       holds: new HoldDesk({ port: asks, boot, clock, key: options.approvalKey, limits: this.#limits }),
@@ -140,6 +138,7 @@ export class Gateway implements AsyncDisposable {
     this.#ticks = [
       setInterval(() => this.#reauthorize(this.#limits.reauthorizeMs), this.#limits.sweepMs),
       setInterval(() => this.#shedding.look(), this.#limits.sweepMs),
+      setInterval(() => this.#sweepPurses(), this.#limits.sweepMs),
       setInterval(() => this.#reportHead(), this.#limits.headReportMs),
     ];
     options.supervisor.onMessage((message, handle) => this.#fromSupervisor(message, handle));
@@ -150,8 +149,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   stats(): GatewayStats {
-    const sessions = [...this.#served.values()].map(({ session }) => session);
-    return statsOf(sessions, this.#right.alive);
+    return statsOf(this.#sessions(), this.#right.alive);
   }
 
   /** Ends every session's sockets; what was recorded is on disk when this resolves. */
@@ -229,7 +227,18 @@ export class Gateway implements AsyncDisposable {
     if (this.#served.size >= this.#limits.sessionsMax) {
       throw new GatewayError('session-limit', `a gateway serves ${this.#limits.sessionsMax} sessions`);
     }
-    const session = new Session(id, this.#options.journal.past(id), this.#limits, this.#held);
+    const session: Session = new Session(
+      id,
+      this.#options.journal.past(id),
+      this.#limits,
+      this.#held,
+      sessionPurse(id, {
+        channel: () => this.#uplink.channel,
+        empty: () => session.cutStreams('budget-used-up'),
+        clock: this.#options.clock,
+        limits: this.#limits,
+      }),
+    );
     if (this.#stopped.has(id)) session.setStopped(true);
     const doors = new Doors({
       session,
@@ -308,31 +317,11 @@ export class Gateway implements AsyncDisposable {
         this.#arrivals.check();
         return { sequence };
       },
-      breakers: () => this.#openBreakers(),
-      'breaker.reset': ({ session }) => ({ reset: this.#resetBreakers(session) }),
+      breakers: () => openBreakers(this.#road, this.#sessions()),
+      'breaker.reset': ({ session }) => ({ reset: resetBreakers(this.#road, this.#sessions(), session) }),
       'hold.changed': (news) => this.#road.holds.news(news),
-      stats: () =>
-        trafficOf(
-          [...this.#served.values()].map(({ session }) => session),
-          this.#right.alive,
-        ),
+      stats: () => trafficOf(this.#sessions(), this.#right.alive),
     };
-  }
-
-  #openBreakers(): OpenBreakers {
-    const now = this.#options.clock.monotonic();
-    const sessions = [...this.#served.values()].flatMap(({ session }) =>
-      session.breakers.open(now).map((open) => ({ session: session.id, ...open })),
-    );
-    return { sessions, destinations: this.#sinks.closed() };
-  }
-
-  #resetBreakers(id: string | null): number {
-    if (id === null) return this.#sinks.reset();
-    const session = this.#served.get(id)?.session;
-    if (session === undefined) return 0;
-    recordReset(this.#road, session);
-    return session.breakers.reset(this.#options.clock.monotonic());
   }
 
   #setStopped(id: string, stopped: boolean): void {
@@ -347,6 +336,14 @@ export class Gateway implements AsyncDisposable {
   #policyChanged(): void {
     this.#reauthorize(0);
     this.#arrivals.check();
+  }
+
+  #sessions(): Session[] {
+    return [...this.#served.values()].map(({ session }) => session);
+  }
+
+  #sweepPurses(): void {
+    for (const { purse } of this.#sessions()) purse.sweep();
   }
 
   #reauthorize(olderThanMs: number, only?: string): void {

@@ -88,6 +88,12 @@ export const limits = {
   /** The supervisor's answer to an order for a signed permit, and orders that wait for theirs. */
   permitSignTimeoutMs: 5_000,
   permitsWaitedForMax: 1_024,
+  /** A slice of the budgets' purses, asked for when the one before is used up; nothing of it lies idle for longer. */
+  budgetTimeoutMs: 2_000,
+  budgetSliceRequestsMax: 64,
+  budgetSliceBytesMax: 8 * 1024 * 1024,
+  budgetIdleMs: 5_000,
+  budgetRecheckMs: 5_000,
   // shed: new sessions, then requests
   /** Of what the process may have. */
   shedMemoryPercent: 70,

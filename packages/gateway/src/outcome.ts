@@ -50,6 +50,11 @@ export class Outcome {
     this.#code = code;
   }
 
+  /** The server cannot have the request. */
+  get unsent(): boolean {
+    return this.#bytesOut === null || isUnsent(this.#code);
+  }
+
   /** Whether the destination failed; null when it was not asked, or something of ours or the agent's ended it. */
   get sinkFailed(): boolean | null {
     if (isSinkFailure(this.#code)) return true;
@@ -57,7 +62,7 @@ export class Outcome {
   }
 
   entry(session: string, attempt: string): EntryDraft {
-    const unsent = this.#bytesOut === null || isUnsent(this.#code);
+    const { unsent } = this;
     return outcomeEntry(session, attempt, {
       address: this.#answer?.address ?? null,
       bytesIn: this.#bytesIn,

@@ -8,6 +8,7 @@ import { HeldBytes } from '../src/session/held.ts';
 import { Session } from '../src/session/session.ts';
 import { checkStop } from '../src/stop-gate.ts';
 import { connectThrough } from './client.ts';
+import { freePurse } from './free-purse.ts';
 import { session as id, Rig, upstreamCa } from './rig.ts';
 
 describe('the last step before an effect', () => {
@@ -18,7 +19,7 @@ describe('the last step before an effect', () => {
     const clock = new FakeClock();
     const right = new RightToDecide(clock);
     right.renew(1_000);
-    return { session: new Session(id, past, limits, new HeldBytes(0)), right, clock };
+    return { session: new Session(id, past, limits, new HeldBytes(0), freePurse()), right, clock };
   }
 
   it('lets a permit through while its session runs and the right to decide is alive', () => {

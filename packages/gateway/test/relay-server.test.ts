@@ -11,6 +11,7 @@ import { RelayServer } from '../src/listen/relay-server.ts';
 import { DatagramFrames, serveDatagrams } from '../src/listen/relayed-datagrams.ts';
 import { HeldBytes } from '../src/session/held.ts';
 import { Session } from '../src/session/session.ts';
+import { freePurse } from './free-purse.ts';
 
 const token = 'ab'.repeat(32);
 const ticket = 3;
@@ -42,6 +43,7 @@ describe('a relay’s socket', () => {
       { seq: 0, decisions: 0, attempt: null, closed: [], label: null },
       limits,
       new HeldBytes(limits.bodyBytesHeldMax),
+      freePurse(),
     );
     taken.length = 0;
     server = await RelayServer.open({ path: place, token, ticket: 0 }, limits);

@@ -25,11 +25,13 @@ import {
   openTenant,
 } from '@cordon/policy';
 import {
+  type Amounts,
   Channel,
   type Clock,
   type Entry,
   type GatewayMethods,
   type GatewayUplink,
+  type Given,
   type Handlers,
   type OriginRule,
   type PermitOrder,
@@ -69,6 +71,8 @@ export interface RigOptions {
   readonly label?: (params: GatewayUplink['label']['params']) => Promise<void> | void;
   /** What sessions start with; default: a vouched context that holds nothing private. */
   readonly start?: SessionLabels;
+  /** What comes of asking for a slice of a budget; default: there is no limit. */
+  readonly budget?: (request: GatewayUplink['budget.take']['params']) => Given;
   readonly journal?: (journal: Journal) => Journal;
   readonly home?: string;
   readonly clock?: Clock;
@@ -110,6 +114,7 @@ export class Rig implements AsyncDisposable {
   readonly leases: Array<GatewayUplink['lease']['params']> = [];
   readonly labels: Array<GatewayUplink['label']['params']> = [];
   readonly people = new PlayedPeople();
+  readonly givenBack: Amounts[] = [];
   readonly ports = { proxy: 0, http: 0, tls: 0 };
   journal!: Journal;
   readonly bodyKeys = new SessionKeyring();
@@ -230,6 +235,11 @@ export class Rig implements AsyncDisposable {
       },
       'hold.open': (order) => this.people.open(order),
       'hold.use': (use) => this.people.use(use),
+      'budget.take': (request) => this.options.budget?.(request) ?? { requests: null, bytes: null },
+      'budget.back': ({ amounts }) => {
+        this.givenBack.push(amounts);
+        return null;
+      },
       head: () => null,
     };
     const control: Channel<GatewayMethods, GatewayUplink> = new Channel(ours, handlers);

@@ -1,5 +1,6 @@
 import type { ExitReport } from './attach.ts';
 import type { OpenBreakers } from './breaker.ts';
+import type { Amounts, Budget, Budgets, Given } from './budget.ts';
 import type { RecordValue } from './canonical.ts';
 import type { SessionLabels, SinkRule } from './flow.ts';
 import type { ApprovalSettings, HoldNews, HoldOrder, HoldTaken, HoldUse, Rung } from './hold.ts';
@@ -319,6 +320,8 @@ export interface SessionPolicy {
   readonly profile: string;
   /** Left out: nothing is known of what the session has seen, and nobody has named anything. */
   readonly labels?: SessionLabels;
+  /** Of this session, beside what the tenant says of sessions. */
+  readonly budget?: Budget;
 }
 
 export interface TenantPolicy {
@@ -331,6 +334,7 @@ export interface TenantPolicy {
   /** Rising strengths of approval that can be asked for; left out: one person. */
   readonly rungs?: readonly Rung[];
   readonly approvals?: ApprovalSettings;
+  readonly budgets?: Budgets;
 }
 
 /** What goes through a gateway at this moment; of a session since this gateway has served it. */
@@ -386,6 +390,10 @@ export type GatewayUplink = {
   'hold.open': { params: HoldOrder; result: HoldNews };
   /** Takes one use of an approved hold for one attempt; of several that ask at once, one gets it. */
   'hold.use': { params: HoldUse; result: HoldTaken };
+  /** A slice of every purse that the session spends from. */
+  'budget.take': { params: { session: string; needed: Amounts; wanted: Amounts }; result: Given };
+  /** What was taken and not spent. */
+  'budget.back': { params: { session: string; amounts: Amounts }; result: null };
   /** The journal has grown; the control plane reads the files itself. */
   head: { params: { writer: string; wseq: number; leaf: string }; result: null };
 };

@@ -28,6 +28,16 @@ export type {
 export * from './attach.ts';
 export type { Brand } from './brand.ts';
 export type { OpenBreaker, OpenBreakers } from './breaker.ts';
+export {
+  type Amounts,
+  type Budget,
+  type BudgetHolder,
+  type BudgetPeriod,
+  type Budgets,
+  type BudgetUnit,
+  budgetUnits,
+  type Given,
+} from './budget.ts';
 export * from './bundle.ts';
 export { canonicalize, type RecordValue, sealRecord } from './canonical.ts';
 export * from './channel.ts';

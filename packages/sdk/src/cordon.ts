@@ -20,6 +20,7 @@ import type { Transport } from './transport.ts';
 import { unixTransport } from './unix.ts';
 
 export type StopScope = z.infer<typeof api.stopScope>;
+export type BudgetLine = z.infer<typeof api.budgetLine>;
 export type Stop = z.infer<typeof api.stop>;
 export type LiftAnswer = z.infer<typeof api.liftAnswer>;
 export type SecretInfo = z.infer<typeof api.secretInfo>;
@@ -67,6 +68,10 @@ export class Cordon {
 
   status(): Promise<Status> {
     return this.#client.call('GET', '/v1/status', api.status);
+  }
+
+  async budgets(): Promise<BudgetLine[]> {
+    return (await this.#client.call('GET', '/v1/budgets', api.budgetList)).budgets;
   }
 
   /** One look at everything that is alive; rates come from two of them. */

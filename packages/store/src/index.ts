@@ -1,4 +1,5 @@
 export { type Lock, openLock as openLockFile } from '@cordon/ledger';
+export type { BudgetAccount, BudgetLine, BudgetStore, LimitedAccount, Slice } from './budgets.ts';
 export type { DecisionIndex, DecisionQuery, FinishedDecision, IndexedDecision, StoredDecision } from './decisions.ts';
 export type { StoreErrorCode } from './error.ts';
 export { createKeyFile, ensureDirectory, readKeyFile, removeFile, writeFileAtomic } from './files.ts';

@@ -146,6 +146,15 @@ export const migrations: readonly string[] = [
   CREATE INDEX holds_state ON holds (state, position);
   CREATE INDEX holds_session ON holds (session, position);
   `,
+  `
+  CREATE TABLE budgets (
+    account TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    window TEXT NOT NULL,
+    taken INTEGER NOT NULL,
+    PRIMARY KEY (account, unit)
+  ) STRICT;
+  `,
 ];
 
 /** "Crdn": a file with another number is not our database. */

@@ -1,3 +1,4 @@
+import { type BudgetStore, SqliteBudgetStore } from './budgets.ts';
 import { Database } from './database.ts';
 import { type DecisionIndex, SqliteDecisionIndex } from './decisions.ts';
 import { type HoldStore, SqliteHoldStore } from './holds.ts';
@@ -25,6 +26,7 @@ export interface Store extends AsyncDisposable {
   /** What was overwritten or removed is no longer in the files either, as far as the file system lets go of it. */
   scrub(): Promise<void>;
   readonly labels: LabelStore;
+  readonly budgets: BudgetStore;
   close(): Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export async function openStore(path: string): Promise<Store> {
     holds: new SqliteHoldStore(database),
     idempotency: new SqliteIdempotencyStore(database),
     labels: new SqliteLabelStore(database),
+    budgets: new SqliteBudgetStore(database),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,6 +1,7 @@
 import type { Command } from '../command.ts';
 import { approvals, approve, deny } from './approvals.ts';
 import * as breaker from './breaker.ts';
+import { budgets } from './budgets.ts';
 import { completeCommand, completion } from './completion.ts';
 import { doctor, down, status, up } from './daemon.ts';
 import { demo } from './demo.ts';
@@ -49,6 +50,7 @@ export const commands: readonly Command[] = [
   secrets.set,
   secrets.list,
   secrets.remove,
+  budgets,
   breaker.list,
   breaker.reset,
   approvals,

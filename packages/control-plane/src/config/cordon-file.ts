@@ -1,6 +1,7 @@
 import { protocolLimits } from '@cordon/protocol';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
+import { budgetPart } from './budget-file.ts';
 import { grantParts } from './grant-file.ts';
 import { cores, duration, size } from './units.ts';
 
@@ -47,6 +48,8 @@ export const cordonFile = z.strictObject({
   sockets: z.enum(['auto', 'relay']).optional(),
   ttl: duration.optional(),
   resources: resourceParts.optional(),
+  /** What this session may spend at most. */
+  budget: budgetPart.optional(),
   readOnly: z.array(hostPath).max(64).default([]),
   protectedPaths: z.array(workspacePath).max(256).default([]),
   env: environment.default({}),

@@ -1,6 +1,15 @@
 import { checkPolicyText, compileLayer, coreCeiling, type Engine, mergeLayer, openTenant } from '@cordon/policy';
-import type { ApprovalSettings, LayerSource, OriginRule, RecordValue, Rung, TenantPolicy } from '@cordon/protocol';
+import type {
+  ApprovalSettings,
+  Budgets,
+  LayerSource,
+  OriginRule,
+  RecordValue,
+  Rung,
+  TenantPolicy,
+} from '@cordon/protocol';
 import { type Digest, digestRecord } from '@cordon/protocol/digest';
+import { toBudget } from '../config/budget-file.ts';
 import { type FileProblem, readYaml } from '../config/document.ts';
 import { compileEntries } from '../config/grants.ts';
 import { type TenantFile, tenantFile } from './tenant-file.ts';
@@ -13,12 +22,12 @@ export interface SourceFile {
 export interface TenantLayers {
   readonly layers: readonly LayerSource[];
   readonly origins: readonly OriginRule[];
-  readonly approvals: TenantApprovals;
+  readonly settings: TenantSettings;
   readonly digest: Digest;
 }
 
-/** How approvals are given in this tenant; left out where no file says anything. */
-type TenantApprovals = Pick<TenantPolicy, 'rungs' | 'approvals'>;
+/** How approvals are given in this tenant, and what may be spent; left out where no file says anything. */
+type TenantSettings = Pick<TenantPolicy, 'rungs' | 'approvals' | 'budgets'>;
 
 export type CompiledTenant =
   | { readonly ok: true; readonly layers: TenantLayers; readonly policies: number }
@@ -32,7 +41,7 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
   const problems: FileProblem[] = [];
   const parts: Readonly<Record<string, string>>[] = [];
   const origins: OriginRule[] = [];
-  let approvals: TenantApprovals | null = null;
+  let settings: TenantSettings = {};
   let open = true;
   for (const file of files) {
     if (file.name.endsWith('.cedar')) {
@@ -47,10 +56,15 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
       continue;
     }
     open &&= read.value.default === 'allow';
-    if (read.value.approvals !== undefined) {
-      const line = read.lineOf(['approvals']);
-      if (approvals !== null) problems.push(approvalsTwice(file.name, line));
-      approvals = toApprovals(read.value.approvals);
+    const { approvals, budgets } = read.value;
+    if (approvals !== undefined) {
+      if (settings.approvals !== undefined)
+        problems.push(saidTwice(file.name, 'approvals', read.lineOf(['approvals'])));
+      settings = { ...settings, ...toApprovals(approvals) };
+    }
+    if (budgets !== undefined) {
+      if (settings.budgets !== undefined) problems.push(saidTwice(file.name, 'budgets', read.lineOf(['budgets'])));
+      settings = { ...settings, budgets: toBudgets(budgets) };
     }
     const compiled = compileEntries({ layer: 'tenant', source: file.name, ...read.value, lineOf: read.lineOf });
     if (compiled.ok) {
@@ -68,7 +82,7 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
   if (!gate.ok) return gate;
   return {
     ok: true,
-    layers: withDigest([coreCeiling, tenant], origins, approvals ?? {}),
+    layers: withDigest([coreCeiling, tenant], origins, settings),
     policies: parts.reduce((sum, part) => sum + Object.keys(part).length, 0),
   };
 }
@@ -83,31 +97,37 @@ export function openTenantLayers(): TenantLayers {
   return withDigest([coreCeiling, openTenant], [], {});
 }
 
-function toApprovals(said: NonNullable<TenantFile['approvals']>): TenantApprovals {
+function toApprovals(said: NonNullable<TenantFile['approvals']>): Pick<TenantSettings, 'rungs' | 'approvals'> {
   const rungs: Rung[] = said.rungs.map((quorum) => ({ quorum, strong: false }));
   const approvals: ApprovalSettings = { fourEyes: said.fourEyes, webhook: said.webhook ?? null };
   return { rungs, approvals };
 }
 
+function toBudgets(said: NonNullable<TenantFile['budgets']>): Budgets {
+  return Object.fromEntries(
+    Object.entries(said).flatMap(([holder, budget]) => (budget === undefined ? [] : [[holder, toBudget(budget)]])),
+  );
+}
+
 /** Which of the two holds would depend on the names of files. */
-function approvalsTwice(file: string, line: number): FileProblem {
-  const message = 'approvals: stands in another file of this folder as well';
+function saidTwice(file: string, what: string, line: number): FileProblem {
+  const message = `${what}: stands in another file of this folder as well`;
   return { file, line, column: null, code: 'value-invalid', message, mend: null };
 }
 
 function withDigest(
   layers: readonly LayerSource[],
   origins: readonly OriginRule[],
-  approvals: TenantApprovals,
+  settings: TenantSettings,
 ): TenantLayers {
   const record = {
     layers: layers.map((layer) => ({ ...layer })),
     origins: origins.map((origin) => ({ ...origin })),
-    ...approvals,
+    ...settings,
   };
-  return { layers, origins, approvals, digest: digestRecord('bundle', record as unknown as RecordValue) };
+  return { layers, origins, settings, digest: digestRecord('bundle', record as unknown as RecordValue) };
 }
 
 export function toTenantPolicy(tenant: string, generation: number, layers: TenantLayers): TenantPolicy {
-  return { tenant, generation, layers: layers.layers, origins: layers.origins, expires: null, ...layers.approvals };
+  return { tenant, generation, layers: layers.layers, origins: layers.origins, expires: null, ...layers.settings };
 }

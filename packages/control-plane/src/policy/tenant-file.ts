@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { budgetPart } from '../config/budget-file.ts';
 import { grantParts } from '../config/grant-file.ts';
 
 const webhookUrl = z
@@ -27,6 +28,15 @@ export const tenantFile = z.strictObject({
       fourEyes: z.boolean().default(false),
       /** Told that something waits; `http://` only to this host. */
       webhook: webhookUrl.optional(),
+    })
+    .optional(),
+  /** Once in all files of the folder: what may be spent, by all sessions together and by each. */
+  budgets: z
+    .strictObject({
+      tenant: budgetPart.optional(),
+      person: budgetPart.optional(),
+      agent: budgetPart.optional(),
+      session: budgetPart.optional(),
     })
     .optional(),
   grants: grantParts.grants,

@@ -16,6 +16,7 @@ import {
 } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
 import type { LabelStore } from '@cordon/store';
+import { toBudget } from '../config/budget-file.ts';
 import { type CordonFile, cordonFile, emptyCordonFile } from '../config/cordon-file.ts';
 import { readYaml } from '../config/document.ts';
 import { type CompiledGrants, type Compiling, compileAllows, compileEntries, toBindings } from '../config/grants.ts';
@@ -143,6 +144,7 @@ export async function planSession(request: SessionOrder, parts: PlanParts): Prom
     sources.compiled,
     secrets,
     labels,
+    sources.file.budget,
   );
   const problems = checkSession(parts.engine, policy.layer);
   if (problems.length > 0) throw invalid(problems);
@@ -253,6 +255,7 @@ function createPolicy(
   compiled: { policies: Readonly<Record<string, string>>; origins: readonly OriginRule[] },
   secrets: readonly SecretBinding[],
   labels: SessionLabels,
+  budget: CordonFile['budget'],
 ): SessionPolicy {
   const layer: LayerSource = { name: 'session', policies: compiled.policies };
   // One link: the person asked for this agent. Delegated sessions will add theirs.
@@ -274,6 +277,7 @@ function createPolicy(
     startedAt: timestamp(parts.clock),
     profile: who.profile,
     labels,
+    ...(budget === undefined ? {} : { budget: toBudget(budget) }),
   };
 }
 

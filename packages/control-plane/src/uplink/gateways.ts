@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { BodyKey } from '@cordon/ledger';
 import {
+  type Amounts,
   Channel,
   type ChannelStream,
   CordonError,
   type GatewayMethods,
   type GatewayTraffic,
   type GatewayUplink,
+  type Given,
   type HoldNews,
   type HoldOrder,
   type HoldTaken,
@@ -48,6 +50,9 @@ export interface GatewaySource {
   openHold(order: HoldOrder): Promise<GatewayUplink['hold.open']['result']>;
   /** One use of what they approved, for the gateway of this boot. */
   useHold(use: HoldUse, gateway: string): Promise<HoldTaken>;
+  /** Nothing for a session that is over. */
+  takeBudget(session: string, needed: Amounts, wanted: Amounts): Promise<Given>;
+  giveBudgetBack(session: string, amounts: Amounts): Promise<void>;
   /** The journal grew. */
   kick(): void;
 }
@@ -121,6 +126,14 @@ export class Gateways implements Disposable {
       'hold.use': async (use) => {
         if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
         return await this.#source.useHold(use, connected.hello.boot);
+      },
+      'budget.take': async ({ session, needed, wanted }) => {
+        if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
+        return await this.#source.takeBudget(session, needed, wanted);
+      },
+      'budget.back': async ({ session, amounts }) => {
+        if (connected !== null) await this.#source.giveBudgetBack(session, amounts);
+        return null;
       },
       head: ({ writer, wseq }) => {
         if (connected !== null && writer === connected.hello.writer) connected.wseq = wseq;

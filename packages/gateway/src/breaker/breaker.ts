@@ -1,5 +1,5 @@
 import { type BreakerLevel, coreRuleIds } from '@cordon/policy';
-import type { Intent } from '@cordon/protocol';
+import type { Intent, OpenBreakers } from '@cordon/protocol';
 import type { Road } from '../ask.ts';
 import { codeOf } from '../failure.ts';
 import { breakerEntry } from '../record.ts';
@@ -29,8 +29,19 @@ export function noteOutcome(road: Road, session: Session, resource: string, fail
   write(road, session.id, { act: 'close', resource });
 }
 
-export function recordReset(road: Road, session: Session): void {
-  write(road, session.id, { act: 'reset' });
+export function openBreakers({ clock, sinks }: Road, sessions: readonly Session[]): OpenBreakers {
+  const now = clock.monotonic();
+  const open = sessions.flatMap(({ id, breakers }) => breakers.open(now).map((each) => ({ session: id, ...each })));
+  return { sessions: open, destinations: sinks.closed() };
+}
+
+/** By a person: of one session, or with null the destinations. Says how many were open. */
+export function resetBreakers(road: Road, sessions: readonly Session[], id: string | null): number {
+  if (id === null) return road.sinks.reset();
+  const session = sessions.find((each) => each.id === id);
+  if (session === undefined) return 0;
+  write(road, id, { act: 'reset' });
+  return session.breakers.reset(road.clock.monotonic());
 }
 
 /** Not waited for: a breaker that could not be recorded holds all the same, and a journal that is down denies anyway. */

@@ -1,5 +1,6 @@
 import type { SessionPast } from '@cordon/ledger';
 import { Breakers } from '../breaker/breakers.ts';
+import type { Purse } from '../budget/purse.ts';
 import { GatewayError } from '../error.ts';
 import type { GatewayLimits } from '../limits.ts';
 import type { Socket } from '../listen/wire.ts';
@@ -26,6 +27,7 @@ export class Session {
   readonly breakers: Breakers;
   /** What the journal holds of it from before this process. */
   readonly past: SessionPast;
+  readonly purse: Purse;
   readonly denials = new Denials();
   readonly denied = new DeniedRate();
   readonly rates = new Rates();
@@ -43,8 +45,9 @@ export class Session {
   #stopped = false;
   #closed = false;
 
-  constructor(id: string, past: SessionPast, limits: GatewayLimits, held: HeldBytes) {
+  constructor(id: string, past: SessionPast, limits: GatewayLimits, held: HeldBytes, purse: Purse) {
     this.id = id;
+    this.purse = purse;
     this.attempts = new Attempts(past);
     this.breakers = new Breakers(limits.breakersPerSessionMax, past.closed);
     this.past = past;
@@ -93,6 +96,7 @@ export class Session {
   close(): void {
     this.#closed = true;
     this.#cutAll();
+    this.purse.close();
   }
 
   /** Registers an answer; the signal aborts when it must end, also when `parent` does. */
@@ -125,12 +129,25 @@ export class Session {
     }
   }
 
+  /** Bytes of which nobody knew before how many they would be. */
+  passed(way: 'in' | 'out', bytes: number): void {
+    this.traffic[way] += bytes;
+    this.purse.passed(bytes);
+  }
+
+  /** A budget is used up: what is under way ends, what comes next is decided. */
+  cutStreams(why: CutReason): void {
+    for (const { controller } of [...this.#streams]) controller.abort(cut(why));
+  }
+
   #cutAll(): void {
-    for (const { controller } of [...this.#streams]) controller.abort(cut('session-stopped'));
+    this.cutStreams('session-stopped');
     for (const socket of [...this.sockets]) socket.destroy();
   }
 }
 
-function cut(why: 'no-longer-permitted' | 'session-stopped'): GatewayError {
+type CutReason = 'no-longer-permitted' | 'session-stopped' | 'budget-used-up';
+
+function cut(why: CutReason): GatewayError {
   return new GatewayError(why, 'the answer was cut');
 }

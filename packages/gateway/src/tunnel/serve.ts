@@ -135,7 +135,7 @@ async function effect(road: Road, tunnel: Tunnel, permit: Permit, made: Made): P
     using stream = session.openStream(permitted, road.clock.monotonic(), gone);
     checkPolicy(road, session, permit, made);
     const passed = (way: 'out' | 'in', bytes: number): void => {
-      session.traffic[way] += bytes;
+      session.passed(way, bytes);
     };
     piped = await pipe({ near: tunnel.socket, far, signal: stream.signal, passed, ...limitsOf(road, permit) });
     if (piped.error !== null) code = codeOf(piped.error);

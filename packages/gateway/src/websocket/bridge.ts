@@ -189,6 +189,9 @@ function tellBoth({ near, far, road }: BridgeOptions, error: unknown): string {
   if (error instanceof Denied) {
     near.close(1008, error.reason);
     far.close(1008);
+  } else if (code === 'budget-used-up') {
+    near.close(1008, code);
+    far.close(1008);
   } else if (code === 'no-longer-permitted') {
     near.close(1012, code);
     far.close(1012);

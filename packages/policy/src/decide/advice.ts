@@ -28,6 +28,9 @@ export function adviseOn(code: DenyCode, intent: Intent, attempt: string, reason
           nextSteps: [`cordon breaker reset ${intent.session}`, 'cordon breaker list', explain],
         };
       }
+      if (reasons.includes(coreRuleIds.quota)) {
+        return { title: 'a budget is used up', nextSteps: ['cordon budgets', explain] };
+      }
       return { title: `forbidden by ${reasons.join(', ')}`, nextSteps: [explain] };
     case 'forbidden':
       return { title: `forbidden by ${reasons.join(', ')}`, nextSteps: [explain] };

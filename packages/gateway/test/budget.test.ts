@@ -1,0 +1,234 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Amounts, Given } from '@cordon/protocol';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Purse } from '../src/budget/purse.ts';
+import { type Answer, RawClient } from './client.ts';
+import { Rig, type RigOptions } from './rig.ts';
+
+const host = 'api.example.com';
+const mib = 1024 * 1024;
+const limits = {
+  budgetSliceRequestsMax: 64,
+  budgetSliceBytesMax: 8 * mib,
+  budgetIdleMs: 5_000,
+  budgetRecheckMs: 5_000,
+};
+
+/** The whole, as the control plane keeps it. */
+class Whole {
+  readonly left: { requests: number | null; bytes: number | null };
+  asked = 0;
+
+  constructor(left: Given) {
+    this.left = { ...left };
+  }
+
+  take(needed: Amounts, wanted: Amounts): Given {
+    this.asked += 1;
+    const of = (unit: 'requests' | 'bytes'): number | null => {
+      const left = this.left[unit];
+      if (left === null) return null;
+      const given = Math.min(left, Math.max(needed[unit], wanted[unit]));
+      this.left[unit] = left - given;
+      return given;
+    };
+    return { requests: of('requests'), bytes: of('bytes') };
+  }
+}
+
+describe('a purse', () => {
+  let now: number;
+  let whole: Whole;
+  let emptied: number;
+  let back: Amounts[];
+  const one = { requests: 1, bytes: 0 };
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  function purse(left: Given, take?: () => Promise<Given>): Purse {
+    [now, whole, emptied, back] = [1e6, new Whole(left), 0, []];
+    return new Purse({
+      limits,
+      now: () => now,
+      empty: () => {
+        emptied += 1;
+      },
+      take: take ?? (async (needed, wanted) => whole.take(needed, wanted)),
+      giveBack: (amounts) => back.push(amounts),
+    });
+  }
+
+  it('pays out of slices, to the last request and not one more', async () => {
+    const own = purse({ requests: 100, bytes: null });
+    const paid: boolean[] = [];
+    for (let i = 0; i < 130; i++) paid.push(await own.pay(one));
+    expect(paid.filter(Boolean)).toHaveLength(100);
+  });
+
+  it('is never overdrawn by many who pay at once', async () => {
+    const own = purse({ requests: 50, bytes: null });
+    const paid = await Promise.all(Array.from({ length: 500 }, () => own.pay(one)));
+    expect(paid.filter(Boolean)).toHaveLength(50);
+  });
+
+  it('asks once where nothing is limited, hears of a limit soon, and lets nobody wait for that', async () => {
+    const own = purse({ requests: null, bytes: null });
+    for (let i = 0; i < 1000; i++) expect(await own.pay({ requests: 1, bytes: mib })).toBe(true);
+    expect(whole.asked).toBe(1);
+    whole.left.requests = 0;
+    now += limits.budgetRecheckMs;
+    expect(await own.pay(one)).toBe(true);
+    await turn();
+    expect(await own.pay(one)).toBe(false);
+  });
+
+  it('gives nothing when nobody can be asked, but for what is left of a slice', async () => {
+    let reachable = false;
+    const own = purse({ requests: null, bytes: null }, () =>
+      reachable ? Promise.resolve({ requests: 2, bytes: null }) : Promise.reject(new Error('no control plane')),
+    );
+    expect(await own.pay(one)).toBe(false);
+    reachable = true;
+    expect(await own.pay(one)).toBe(true);
+    reachable = false;
+    expect([await own.pay(one), await own.pay(one)]).toEqual([true, false]);
+  });
+
+  it('takes nothing when it cannot take everything', async () => {
+    const own = purse({ requests: 10, bytes: 5 });
+    expect(await own.pay({ requests: 1, bytes: 6 })).toBe(false);
+    own.close();
+    expect(back).toEqual([{ requests: 10, bytes: 5 }]);
+  });
+
+  it('is topped up while bytes pass, and says when there is no more', async () => {
+    const own = purse({ requests: null, bytes: 20 * mib });
+    expect(await own.pay({ requests: 1, bytes: 1 })).toBe(true);
+    for (let i = 0; i < 19; i++) {
+      own.passed(mib);
+      await turn();
+    }
+    expect(emptied).toBe(0);
+    own.passed(2 * mib);
+    await turn();
+    expect(emptied).toBeGreaterThan(0);
+    expect(await own.pay({ requests: 0, bytes: 1 })).toBe(false);
+  });
+
+  it('gives back what lies idle, once, and a slice that comes after its end', async () => {
+    const own = purse({ requests: 100, bytes: null });
+    await own.pay(one);
+    own.sweep();
+    expect(back).toEqual([]);
+    now += limits.budgetIdleMs;
+    own.sweep();
+    own.sweep();
+    expect(back).toEqual([{ requests: 63, bytes: 0 }]);
+    const late = own.pay(one);
+    own.close();
+    expect(await late).toBe(false);
+    expect(back).toEqual([
+      { requests: 63, bytes: 0 },
+      { requests: 36, bytes: 0 },
+    ]);
+  });
+});
+
+describe('a budget', () => {
+  let server: Server;
+  let asked: number;
+
+  beforeEach(async () => {
+    asked = 0;
+    server = createServer((request, response) => {
+      asked += 1;
+      request.resume();
+      if (request.url !== '/endless') {
+        response.end('fine');
+        return;
+      }
+      const flood = setInterval(() => response.write(Buffer.alloc(256 * 1024)), 1);
+      response.once('close', () => clearInterval(flood));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  });
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  function start(left: Given, options: RigOptions = {}): Promise<Rig> {
+    const whole = new Whole(left);
+    return Rig.start({
+      grants: [{ allow: `http://${host}`, methods: ['GET', 'POST'] }],
+      hosts: { [`${host}:80`]: (server.address() as AddressInfo).port },
+      budget: ({ needed, wanted }) => whole.take(needed, wanted),
+      ...options,
+    });
+  }
+
+  async function ask(rig: Rig, body = ''): Promise<Answer> {
+    using client = await RawClient.to(rig.ports.http);
+    const method = body === '' ? 'GET' : 'POST';
+    return await client.ask(`${method} / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  }
+
+  it('of requests is spent, then everything is denied and nothing is sent', async () => {
+    await using rig = await start({ requests: 3, bytes: null });
+    for (let i = 0; i < 3; i++) expect((await ask(rig)).status).toBe(200);
+    const denied = await ask(rig);
+    expect(denied).toMatchObject({
+      status: 403,
+      json: { code: 'flow-R0', detail: expect.stringContaining('a budget is used up') },
+    });
+    expect(denied.json['next_steps']).toContain('cordon budgets');
+    expect(asked).toBe(3);
+    const outcomes = (await rig.entriesOf('decision')).map(({ data }) => data['outcome']);
+    expect(outcomes).toEqual(['allow', 'allow', 'allow', 'deny']);
+  });
+
+  it('of bytes is paid before a body goes out', async () => {
+    await using rig = await start({ requests: null, bytes: 100 });
+    expect((await ask(rig, 'x'.repeat(101))).json['code']).toBe('flow-R0');
+    expect((await ask(rig, 'x'.repeat(90))).status).toBe(200);
+    expect(asked).toBe(1);
+  });
+
+  it('is not spent by what was denied for another reason, nor by what never reached the server', async () => {
+    await using rig = await start(
+      { requests: 1, bytes: null },
+      {
+        grants: [{ allow: `http://${host}` }, { allow: 'http://away.example.com' }],
+        hosts: { [`${host}:80`]: (server.address() as AddressInfo).port, 'away.example.com:80': 9 },
+      },
+    );
+    using client = await RawClient.to(rig.ports.http);
+    for (let i = 0; i < 3; i++) {
+      const other = await client.ask('GET / HTTP/1.1\r\nHost: other.example.com\r\n\r\n');
+      expect(other.json['code']).toBe('no-grant');
+      const away = await client.ask('GET / HTTP/1.1\r\nHost: away.example.com\r\n\r\n');
+      expect(away.json['code']).toBe('upstream-connect');
+    }
+    expect((await ask(rig)).status).toBe(200);
+  });
+
+  it('ends an answer that never ends, and the outcome says why', async () => {
+    await using rig = await start({ requests: null, bytes: 4 * mib });
+    using client = await RawClient.to(rig.ports.http);
+    client.send(`GET /endless HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    await rig.until(async () => (await rig.entriesOf('outcome')).length > 0);
+    const [outcome] = await rig.entriesOf('outcome');
+    expect(outcome?.data['code']).toBe('budget-used-up');
+    expect(outcome?.data['bytesIn']).toBeLessThan(16 * mib);
+    expect((await ask(rig, 'x')).json['code']).toBe('flow-R0');
+  });
+
+  it('comes back when the session ends', async () => {
+    const rig = await start({ requests: 100, bytes: null });
+    await ask(rig);
+    rig.tell({ type: 'close', session: 'ses_01arz3ndektsv4rrffq69g5fav' });
+    await rig.until(() => rig.givenBack.length > 0);
+    expect(rig.givenBack).toEqual([{ requests: 63, bytes: 0 }]);
+    await rig.stop();
+  });
+});
