@@ -87,6 +87,9 @@ describe('a permit token', () => {
     expect(codeOf(token.replaceAll('_', '/'))).not.toBe(tail.includes('_') ? 'ok' : '');
     expect(codeOf(`${head}.${body}`)).toBe('permit-malformed');
     expect(codeOf(`${head}..${tail}`)).toBe('permit-malformed');
+    for (const bytes of [0, 32, 63, 65, 128]) {
+      expect(codeOf(`${head}.${body}.${coded('s'.repeat(bytes))}`), `${bytes}`).toBe('permit-malformed');
+    }
     expect(codeOf(`${token}.`)).toBe('permit-malformed');
     expect(codeOf('')).toBe('permit-malformed');
   });

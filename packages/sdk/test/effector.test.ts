@@ -13,6 +13,7 @@ import {
   headerPairs,
   PermitKeys,
   type PermitMark,
+  type VerifiedPermit,
   verifyPermit,
 } from '../src/effector/index.ts';
 import { limits } from '../src/limits.ts';
@@ -283,6 +284,18 @@ describe('verifyPermit', () => {
     expect(file?.text).not.toMatch(/from ?["']node:/);
   });
 });
+
+/** Compiled, never called: what has an effect takes a permit that was verified, and nothing else is one. */
+export function misuse(claims: PermitClaims, act: (permit: VerifiedPermit) => void): void {
+  // @ts-expect-error an effect takes a permit
+  act();
+  // @ts-expect-error claims that nobody verified are none
+  act(claims);
+  // @ts-expect-error nor is a copy of them
+  act({ ...claims });
+  // @ts-expect-error nor is a token
+  act(tokenOf(claims));
+}
 
 describe('the keys of an effector', () => {
   it.each([
