@@ -1,5 +1,5 @@
 import type { KeyStore } from '@cordon/ledger';
-import { type Clock, timestamp } from '@cordon/protocol';
+import { type Clock, type RecordValue, timestamp } from '@cordon/protocol';
 import type { Store } from '@cordon/store';
 import { refusal } from '../error.ts';
 import type { Log } from '../log.ts';
@@ -62,11 +62,12 @@ export class Shredder {
   }
 }
 
-/** What is left of a session's policy still explains which grants it had. */
+/** What is left of a session's policy still explains which grants it had; labels name what the order spoke of. */
 function withoutSalt(detail: Detail): Detail {
   const policy = detail['policy'];
   if (typeof policy !== 'object' || policy === null || Array.isArray(policy)) return {};
-  return { policy: { ...policy, salt: '' } };
+  const { labels: _, ...rest } = policy as Readonly<Record<string, RecordValue>>;
+  return { policy: { ...rest, salt: '' } };
 }
 
 type Detail = NonNullable<Awaited<ReturnType<Store['sessions']['get']>>>['detail'];
