@@ -1,0 +1,641 @@
+#!/usr/bin/env python3
+"""A second verifier of Cordon's ledger, written from docs/reference/ledger.md alone, with Python's standard library.
+
+    python3 tools/verify_ledger.py --journal DIR --tree DIR --key FILE [--witnesses FILE] [--checkpoint FILE]...
+    python3 tools/verify_ledger.py --proof FILE --key FILE [--witnesses FILE]
+
+Prints one JSON object: ok, and per part its codes. Exit status 0 nothing wrong was found, 1 something was. It shares no
+line with the first verifier; test/system/tamper.test.ts requires that both say the same about every case.
+"""
+import argparse, base64, hashlib, json, os, re, struct, sys, zlib
+
+ENTRY_MAX, BODY_MAX, WIDTH = 32 * 1024, 1024 * 1024 + 28, 256
+NO_LEAF = "sha256:" + "0" * 64
+
+
+# ---- Ed25519 (RFC 8032 §5.1.7), verification only -------------------------------------------------------------------
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+
+def recover(data):
+    """The point that 32 bytes stand for, in extended coordinates; None for none."""
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & ((1 << 255) - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return (x, y, 1, x * y % P)
+
+
+def add(p, q):
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return (e * f % P, g * h % P, f * g % P, e * h % P)
+
+
+def multiply(scalar, point):
+    result = (0, 1, 1, 0)
+    while scalar:
+        if scalar & 1:
+            result = add(result, point)
+        point, scalar = add(point, point), scalar >> 1
+    return result
+
+
+BASE = recover(bytes.fromhex("58" + "66" * 31))
+
+
+def ed25519(key, message, signature):
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    a, r, s = recover(key), recover(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L:
+        return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    left, right = multiply(s, BASE), add(r, multiply(h, a))
+    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+
+
+# ---- signed notes, checkpoints, cosignatures (C2SP) -----------------------------------------------------------------
+def strict64(text):
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
+    return data if base64.b64encode(data).decode() == text else b""
+
+
+def read_key(text, algorithm):
+    """NAME+HASH+BASE64 as (name, hash, raw key); an error for anything else."""
+    match = re.fullmatch(r"([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)", text.strip())
+    key = strict64(match[3]) if match else b""
+    if len(key) != 33 or key[0] != algorithm:
+        raise ValueError("no verifier key")
+    hashed = hashlib.sha256(match[1].encode() + b"\n" + key).digest()[:4]
+    if hashed.hex() != match[2]:
+        raise ValueError("no verifier key")
+    return match[1], hashed, key[1:]
+
+
+def split_note(note):
+    at = note.rfind("\n\n")
+    text, lines = note[: at + 1], note[at + 2 :].split("\n")
+    if at < 0 or lines[-1] != "" or not text.endswith("\n") or any(ord(c) < 32 and c != "\n" for c in text):
+        return None
+    parsed = [re.fullmatch(r"— (\S+) ([A-Za-z0-9+/]+=*)", line) for line in lines[:-1]]
+    return None if None in parsed else (text, [(m[1], strict64(m[2])) for m in parsed])
+
+
+def open_checkpoint(note, key):
+    """(size, root) of a head that this log signed; None otherwise."""
+    name, hashed, raw = key
+    split = split_note(note)
+    if split is None:
+        return None
+    text, signatures = split
+    mine = next((s for n, s in signatures if n == name and s[:4] == hashed), None)
+    if mine is None or not ed25519(raw, text.encode(), mine[4:]):
+        return None
+    lines = text.split("\n")
+    if len(lines) < 4 or lines[0] != name or not re.fullmatch(r"0|[1-9][0-9]{0,15}", lines[1]):
+        return None
+    root = strict64(lines[2])
+    return (int(lines[1]), root) if len(root) == 32 and int(lines[1]) < 2**53 else None
+
+
+def cosigned_at(note, key):
+    name, hashed, raw = key
+    text, signatures = split_note(note)
+    for other, s in signatures:
+        if other != name or s[:4] != hashed or len(s) != 76:
+            continue
+        seconds = struct.unpack(">Q", s[4:12])[0]
+        if seconds < 2**53 and ed25519(raw, f"cosignature/v1\ntime {seconds}\n{text}".encode(), s[12:]):
+            return seconds
+    return None
+
+
+def read_policy(text):
+    """C2SP tlog-policy: ({witness: key}, function from a set of names to whether they are enough)."""
+    keys, rules, used, quorum = {}, {}, set(), None
+    for line in text.split("\n"):
+        words = line.split()
+        if not words or words[0].startswith("#") or words[0] == "log":
+            continue
+        if words[0] == "witness" and words[1] not in rules and words[1] != "none":
+            keys[words[1]] = read_key(words[2], 4)
+            rules[words[1]] = lambda names, name=words[1]: name in names
+        elif words[0] == "group" and words[1] not in rules and words[1] != "none":
+            members = words[3:]
+            if any(m not in rules or m in used for m in members) or not members:
+                raise ValueError(line)
+            used.update(members)
+            need = {"any": 1, "all": len(members)}.get(words[2]) or int(words[2])
+            if not 1 <= need <= len(members):
+                raise ValueError(line)
+            own = [rules[m] for m in members]
+            rules[words[1]] = lambda names, own=own, need=need: sum(rule(names) for rule in own) >= need
+        elif words[0] == "quorum" and quorum is None:
+            quorum = (lambda names: True) if words[1] == "none" else rules[words[1]]
+        else:
+            raise ValueError(line)
+    if quorum is None:
+        raise ValueError("no quorum")
+    return keys, quorum
+
+
+# ---- RFC 6962 -------------------------------------------------------------------------------------------------------
+def leaf_of(entry):
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def root_of(leaves):
+    if not leaves:
+        return hashlib.sha256(b"").digest()
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    return node(root_of(leaves[:split]), root_of(leaves[split:]))
+
+
+def included(leaf, index, size, path, root):
+    if index >= size:
+        return False
+    at, last, value = index, size - 1, leaf
+    for step in path:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            value = node(step, value)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            value = node(value, step)
+        at, last = at >> 1, last >> 1
+    return last == 0 and value == root
+
+
+# ---- entries --------------------------------------------------------------------------------------------------------
+def no_twice(pairs):
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a member twice")
+    return dict(pairs)
+
+
+MEMBERS = {"at", "data", "prev", "seal", "seq", "session", "tenant", "type", "v", "writer", "wseq"}
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def is_int(value, least):
+    return type(value) is int and least <= value < 2**53
+
+
+def parse_entry(data):
+    try:
+        entry = json.loads(data.decode("utf-8"))
+    except ValueError:
+        return None
+    if type(entry) is not dict or set(entry) != MEMBERS or entry["v"] != "entry/1":
+        return None
+    if not all(type(entry[m]) is str for m in ("writer", "tenant", "type", "at", "prev")) or type(entry["data"]) is not dict:
+        return None
+    if not is_int(entry["wseq"], 1) or not DIGEST.fullmatch(entry["prev"]):
+        return None
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", entry["at"]):
+        return None
+    session, seq, seal = entry["session"], entry["seq"], entry["seal"]
+    if not (session is None or type(session) is str) or not (seq is None or (is_int(seq, 1) and session is not None)):
+        return None
+    if seal is not None and not (
+        type(seal) is dict
+        and set(seal) == {"digest", "bytes", "key"}
+        and type(seal["digest"]) is str
+        and DIGEST.fullmatch(seal["digest"])
+        and is_int(seal["bytes"], 0)
+        and type(seal["key"]) is str
+    ):
+        return None
+    return entry
+
+
+def canonical(value):
+    """RFC 8785 over what records may hold: no floats, no unsafe integers."""
+    if value is None or type(value) is bool:
+        return json.dumps(value)
+    if type(value) is int and abs(value) < 2**53:
+        return str(value)
+    if type(value) is str:
+        value.encode("utf-8")
+        return json.dumps(value, ensure_ascii=False)
+    if type(value) is list:
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if type(value) is dict:
+        keys = sorted(value, key=lambda k: k.encode("utf-16-be"))
+        return "{" + ",".join(canonical(k) + ":" + canonical(value[k]) for k in keys) + "}"
+    raise ValueError("not a record")
+
+
+def is_canonical(data):
+    try:
+        return canonical(json.loads(data.decode("utf-8"), object_pairs_hook=no_twice)).encode() == data
+    except ValueError:
+        return False
+
+
+def read_frame(data, at):
+    """('frame', entry, synced, next), ('incomplete',) or ('bad',)."""
+    if len(data) - at < 4:
+        return ("incomplete",)
+    (length,) = struct.unpack_from(">I", data, at)
+    end = at + 16 + length
+    if not 1 <= length <= ENTRY_MAX:
+        return ("bad",)
+    if end > len(data):
+        return ("incomplete",)
+    crc, synced = struct.unpack_from(">IQ", data, at + 4)
+    if zlib.crc32(data[at + 8 : end], zlib.crc32(data[at : at + 4])) != crc or synced >= 2**53:
+        return ("bad",)
+    return ("frame", data[at + 16 : end], synced, end)
+
+
+def segments_of(folder):
+    names = sorted(n for n in os.listdir(folder) if re.fullmatch(r"[0-9]{16}\.journal", n))
+    return [(int(n[:16]), os.path.join(folder, n)) for n in names]
+
+
+def writers_of(journals):
+    if not os.path.isdir(journals):
+        return []
+    named = re.compile(r"[a-z0-9][a-z0-9._-]{0,95}")
+    return sorted(n for n in os.listdir(journals) if named.fullmatch(n) and os.path.isdir(os.path.join(journals, n)))
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+# ---- parts entries and complete ---------------------------------------------------------------------------------------
+def read_bodies(path, last, fail):
+    sizes, data, at = {}, read(path) or b"", 0
+    while at < len(data):
+        length = struct.unpack_from(">I", data, at)[0] if len(data) - at >= 36 else None
+        if length is not None and length > BODY_MAX:
+            fail("body-frame")
+            break
+        if length is None or at + 36 + length > len(data):
+            if not last:
+                fail("body-frame")
+            break
+        body = data[at + 36 : at + 36 + length]
+        if hashlib.sha256(body).digest() != data[at + 4 : at + 36]:
+            fail("body-frame")
+            break
+        sizes["sha256:" + data[at + 4 : at + 36].hex()] = length
+        at += 36 + length
+    return sizes
+
+
+class Complete:
+    """Numbers without gaps, each entry chained to the one before, each effect decided before and told after."""
+
+    def __init__(self, fail):
+        self.fail, self.sessions = fail, {}
+
+    def begin(self, writer):
+        self.writer, self.wseq, self.leaf = writer, 0, NO_LEAF
+        self.attempts, self.started, self.recovered = {}, set(), None
+
+    def segment(self, first):
+        if first != self.wseq + 1:
+            self.fail("wseq")
+            self.wseq, self.leaf = first - 1, ""
+
+    def add(self, entry, leaf):
+        if entry["wseq"] != self.wseq + 1:
+            self.fail("wseq")
+        if self.leaf != "" and entry["prev"] != self.leaf:
+            self.fail("prev")
+        if entry["session"] is not None and entry["seq"] is not None:
+            own = self.sessions.setdefault(entry["session"], {}).setdefault(self.writer, [entry["seq"], entry["seq"] - 1])
+            if entry["seq"] != own[1] + 1:
+                self.fail("seq")
+            own[1] = entry["seq"]
+        self.attempt(entry)
+        self.wseq, self.leaf = entry["wseq"], leaf
+
+    def attempt(self, entry):
+        kind, data = entry["type"], entry["data"]
+        if kind == "recovery":
+            return self.recovery(entry)
+        self.check_recovered()
+        name = data.get("attempt")
+        if type(name) is not str:
+            if kind in ("start", "outcome"):
+                self.fail("attempt")
+        elif kind == "decision":
+            self.attempts[name] = "allowed" if data.get("outcome") == "allow" else None
+        elif kind == "start":
+            if self.attempts.get(name) != "allowed":
+                self.fail("start")
+            self.attempts[name] = "started"
+            self.started.add(name)
+        elif kind == "outcome":
+            if self.attempts.pop(name, None) != "started":
+                self.fail("outcome")
+            self.started.discard(name)
+
+    def recovery(self, entry):
+        data = entry["data"]
+        if self.recovered is True:
+            self.check_recovered()
+        if data.get("part") == 1 and (data.get("lastWseq") != entry["wseq"] - 1 or data.get("lastLeaf") != entry["prev"]):
+            self.fail("recovery")
+        for name in map(str, data["inDoubt"] if type(data.get("inDoubt")) is list else []):
+            if name not in self.started:
+                self.fail("recovery")
+            self.started.discard(name)
+            self.attempts.pop(name, None)
+        self.recovered = data.get("part") == data.get("of")
+
+    def check_recovered(self):
+        if self.recovered is not None:
+            for _ in self.started:
+                self.fail("start")
+            self.started.clear()
+        self.recovered = None
+
+    def finish(self):
+        for ranges in self.sessions.values():
+            for first, _ in ranges.values():
+                if first != 1 and not any(last == first - 1 for _, last in ranges.values()):
+                    self.fail("seq")
+
+
+def verify_journals(journals, entries, complete):
+    if not os.path.isdir(journals):
+        entries("missing")
+    whole = Complete(complete)
+    tenant = os.path.basename(os.path.normpath(journals))
+    for writer in writers_of(journals):
+        whole.begin(writer)
+        segments = segments_of(os.path.join(journals, writer))
+        for number, (first, path) in enumerate(segments):
+            last = number == len(segments) - 1
+            bodies = read_bodies(path[:-8] + ".bodies", last, entries)
+            data, at = read(path), 0
+            whole.segment(first)
+            while at < len(data):
+                frame = read_frame(data, at)
+                if frame[0] != "frame":
+                    if frame[0] == "bad" or not last:
+                        entries("frame")
+                    break
+                _, bytes_, synced, at = frame
+                entry = parse_entry(bytes_)
+                if entry is None:
+                    entries("entry")
+                    continue
+                if not is_canonical(bytes_):
+                    entries("canonical")
+                for code, wrong in (
+                    ("writer", entry["writer"] != writer),
+                    ("tenant", entry["tenant"] != tenant),
+                    ("synced", synced >= entry["wseq"]),
+                    ("body", entry["seal"] is not None and bodies.get(entry["seal"]["digest"]) != entry["seal"]["bytes"]),
+                ):
+                    if wrong:
+                        entries(code)
+                whole.add(entry, "sha256:" + leaf_of(bytes_).hex())
+        whole.check_recovered()
+    whole.finish()
+
+
+# ---- parts tree and witnesses -----------------------------------------------------------------------------------------
+def tile_path(level, index, width):
+    groups = [f"{index % 1000:03d}"]
+    while index >= 1000:
+        index //= 1000
+        groups.insert(0, f"x{index % 1000:03d}")
+    return os.path.join("tile", str(level), *groups) + (f".p/{width}" if width < WIDTH else "")
+
+
+def split_bundle(data, width):
+    entries, at = [], 0
+    while at + 2 <= len(data):
+        end = at + 2 + struct.unpack_from(">H", data, at)[0]
+        if end > len(data):
+            return None
+        entries.append(data[at + 2 : end])
+        at = end
+    return entries if at == len(data) and len(entries) == width else None
+
+
+def journal_entries(journals, writer):
+    for _, path in segments_of(os.path.join(journals, writer)):
+        data, at = read(path), 0
+        while at < len(data):
+            frame = read_frame(data, at)
+            if frame[0] != "frame":
+                break
+            yield frame[1]
+            at = frame[3]
+
+
+class Match:
+    """Every leaf is the next entry of its writer, byte for byte."""
+
+    def __init__(self, journals, fail):
+        self.fail, self.journals = fail, journals
+        self.writers = {w: [journal_entries(journals, w), None, 0, False] for w in writers_of(journals)}
+        for state in self.writers.values():
+            state[1] = next(state[0], None)
+
+    def add(self, data):
+        for state in self.writers.values():
+            if state[1] == data and not state[3]:
+                state[1], state[2] = next(state[0], None), state[2] + 1
+                return
+        entry = parse_entry(data)
+        if entry is None:
+            return self.fail("entry")
+        state = self.writers.setdefault(entry["writer"], [iter(()), None, 0, False])
+        if not state[3]:
+            state[3] = True
+            self.fail("order" if entry["wseq"] != state[2] + 1 else "journal")
+
+
+def verify_tree(tree, journals, key, given, fail):
+    head = open_checkpoint((read(os.path.join(tree, "checkpoint")) or b"").decode("utf-8", "replace"), key)
+    if head is None:
+        return fail("signature")
+    size, root = head
+    known, lines = [], (read(os.path.join(tree, "checkpoints.jsonl")) or b"").decode("utf-8", "replace").split("\n")
+    for number, line in enumerate(lines):
+        try:
+            note = json.loads(line)
+        except ValueError:
+            note = None
+        if type(note) is str:
+            known.append(note)
+        elif number < len(lines) - 1:
+            known.append("")
+    heads = [open_checkpoint(note, key) for note in known + given]
+    for each in heads:
+        if each is None:
+            fail("signature")
+    match = Match(journals, fail) if journals else None
+    leaves = []
+    for index in range((size + WIDTH - 1) // WIDTH):
+        width = min(WIDTH, size - index * WIDTH)
+        data = read(os.path.join(tree, tile_path("entries", index, width)))
+        bundle = None if data is None else split_bundle(data, width)
+        if bundle is None:
+            return fail("bundle")
+        for entry in bundle:
+            if match:
+                match.add(entry)
+            elif parse_entry(entry) is None:
+                fail("entry")
+            leaves.append(leaf_of(entry))
+    level, row = 0, leaves
+    while row:
+        for index in range((len(row) + WIDTH - 1) // WIDTH):
+            hashes = row[index * WIDTH : (index + 1) * WIDTH]
+            if read(os.path.join(tree, tile_path(level, index, len(hashes)))) != b"".join(hashes):
+                fail("tile")
+        level, row = level + 1, [root_of(row[i * WIDTH : (i + 1) * WIDTH]) for i in range(len(row) // WIDTH)]
+    if root_of(leaves) != root:
+        fail("root")
+    for each in filter(None, heads):
+        if each[0] > size:
+            fail("shortened")
+        elif each[0] > 0 and root_of(leaves[: each[0]]) != each[1]:
+            fail("fork")
+
+
+def verify_witnesses(tree, key, policy, fail):
+    """Returns whether something could not be looked at."""
+    if policy is None:
+        return True
+    keys, quorum = policy
+    note = read(os.path.join(tree, "cosigned"))
+    if note is None:
+        if quorum(set()):
+            return True
+        fail("quorum")
+        return False
+    note = note.decode("utf-8", "replace")
+    cosigned = open_checkpoint(note, key)
+    head = open_checkpoint((read(os.path.join(tree, "checkpoint")) or b"").decode("utf-8", "replace"), key)
+    for each in (cosigned, head):
+        if each is None:
+            fail("signature")
+    if cosigned is None or head is None:
+        return False
+    if not quorum({name for name, k in keys.items() if cosigned_at(note, k) is not None}):
+        fail("quorum")
+    if cosigned[0] > head[0]:
+        fail("shortened")
+        return False
+    hashes = []
+    for index in range((head[0] + WIDTH - 1) // WIDTH):
+        width = min(WIDTH, head[0] - index * WIDTH)
+        data = read(os.path.join(tree, tile_path(0, index, width))) or b""
+        if len(data) != 32 * width:
+            fail("tile")
+            return False
+        hashes += [data[at : at + 32] for at in range(0, len(data), 32)]
+    if root_of(hashes[: cosigned[0]]) != cosigned[1]:
+        fail("fork")
+    return False
+
+
+# ---- receipts -----------------------------------------------------------------------------------------------------------
+DICTIONARY = (
+    '"address":null,"bytesIn":,"credentials":[],"digest":"sha256:","doubt":false,"firstByteMs":,"scrubbed":[],'
+    '"status":200,"totalMs":,"type":"outcome"{"at":"2026-01-01T12:00:00.000Z","data":{"action":"http.request","agent":"",'
+    '"attempt":"att_","attemptDigest":"sha256:","attemptSeq":1,"by":"policy","bytesOut":0,"channel":"c1","code":"allowed",'
+    '"decideMicros":100,"decision":"sha256:","effect":"read","facts":"sha256:","generation":1,"intent":"sha256:",'
+    '"outcome":"allow","payload":"sha256:","policy":"sha256:","reasons":["ceiling/open","session/","tenant/open"],'
+    '"resource":"https://.com:443","revision":1},"prev":"sha256:","seal":{"bytes":2000,"digest":"sha256:","key":"k_ses_"},'
+    '"seq":1,"session":"ses_","tenant":"local","type":"decision","v":"entry/1","writer":"gw","wseq":1}'
+).encode()
+
+
+def verify_proof(text, key, policy):
+    """The entry that the receipt proves; None when it proves none."""
+    at = text.find("\n\n")
+    lines, note = text[:at].split("\n"), text[at + 2 :]
+    if at < 0 or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1" or not lines[1].startswith("extra "):
+        return None
+    index = re.fullmatch(r"index (0|[1-9][0-9]{0,15})", lines[2])
+    path = [strict64(line) for line in lines[3:]]
+    if index is None or len(path) > 63 or any(len(step) != 32 for step in path):
+        return None
+    try:
+        opener = zlib.decompressobj(-15, zdict=DICTIONARY)
+        entry = opener.decompress(strict64(lines[1][6:]), ENTRY_MAX)
+    except zlib.error:
+        return None
+    head = open_checkpoint(note, key)
+    if not opener.eof or head is None or not included(leaf_of(entry), int(index[1]), head[0], path, head[1]):
+        return None
+    if policy is not None and not policy[1]({n for n, k in policy[0].items() if cosigned_at(note, k) is not None}):
+        return None
+    parsed = parse_entry(entry)
+    return parsed if parsed is not None and is_canonical(entry) else None
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name in ("journal", "tree", "key", "witnesses", "proof"):
+        options.add_argument("--" + name)
+    options.add_argument("--checkpoint", action="append", default=[])
+    given = options.parse_args()
+    key = read_key(open(given.key).read(), 1) if given.key else None
+    policy = read_policy(open(given.witnesses).read()) if given.witnesses else None
+    if given.proof:
+        with open(given.proof, newline="") as file:
+            entry = verify_proof(file.read(), key, policy)
+        print(json.dumps({"ok": entry is not None, "entry": entry}))
+        return 0 if entry is not None else 1
+    parts, left = {}, []
+
+    def part(name):
+        codes = parts.setdefault(name, [])
+        return codes.append
+
+    if given.journal:
+        verify_journals(given.journal, part("entries"), part("complete"))
+    if given.tree:
+        notes = [open(path, newline="").read() for path in given.checkpoint]
+        verify_tree(given.tree, given.journal, key, notes, part("tree"))
+        if verify_witnesses(given.tree, key, policy, part("witnesses")):
+            left.append("witnesses")
+    ok = not any(parts.values())
+    report = [{"part": n, "ok": not c, "open": n in left, "codes": sorted(set(c))} for n, c in parts.items()]
+    print(json.dumps({"ok": ok, "parts": report}))
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.setrecursionlimit(10_000)
+    sys.exit(main())
