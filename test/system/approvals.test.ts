@@ -86,5 +86,13 @@ describe('a request that a person must agree to', () => {
     expect(seen.out).toBe('paid 200\n');
     expect(server.requests.length).toBe(before + 1);
     expect((await waiting(deployment, ['--all']))[0]).toMatchObject({ id: held?.id, state: 'used' });
+    // Afterwards it is proved from the ledger alone: whose signature let which bytes through, and that policy says the same.
+    const verified = await deployment.cordon(['ledger', 'verify', '--only', 'approvals,decisions', '--json']);
+    expect(verified.status, verified.stdout).toBe(0);
+    const { ledgers } = JSON.parse(verified.stdout) as { ledgers: { parts: unknown[] }[] };
+    expect(ledgers[0]?.parts).toMatchObject([
+      { part: 'approvals', ok: true, open: false, counts: { holds: 1, answers: 1, uses: 1, approved: 1 } },
+      { part: 'decisions', ok: true, open: false },
+    ]);
   });
 });

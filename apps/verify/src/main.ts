@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { toReport, type VerifyReport, verifyLedger } from '@cordon/ledger';
 import { isCordonError } from '@cordon/protocol';
+import { judgeApproval } from './approvals.ts';
 import { parseArguments, usage } from './arguments.ts';
 import { runDecisions } from './decisions.ts';
+import { openKeys } from './keys.ts';
 import { toText } from './print.ts';
 import { verifyOne } from './receipt.ts';
 import { type Target, targetsOf } from './targets.ts';
@@ -48,9 +50,12 @@ async function main(words: readonly string[]): Promise<number> {
 /** The parts that need bytes alone, then the one that needs the policy engine. */
 async function verifyTarget({ options, engines, keys }: Target, every: boolean): Promise<VerifyReport> {
   const { journals, parts } = options;
+  const approvals = { judge: judgeApproval, ...(keys === null ? {} : { keys: openKeys(keys) }) };
   const rest = parts?.filter((part) => part !== 'decisions');
   const found =
-    rest?.length === 0 ? [] : verifyLedger({ ...options, ...(rest === undefined ? {} : { parts: rest }) }).parts;
+    rest?.length === 0
+      ? []
+      : verifyLedger({ ...options, approvals, ...(rest === undefined ? {} : { parts: rest }) }).parts;
   const replays = journals !== null && (parts === undefined || parts.includes('decisions'));
   return toReport(replays ? [...found, await runDecisions({ journals, engines, keys, every })] : found);
 }

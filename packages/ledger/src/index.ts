@@ -19,6 +19,7 @@ export { type CheckpointSigner, createCheckpointKey, openSigner, splitNote } fro
 export { type ProofVerdict, verifyProof } from './tree/proof.ts';
 export { encodeReceipt, parseReceipt, type Receipt, type ReceiptVerdict, verifyReceipt } from './tree/receipt.ts';
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
+export type { ApprovalsOptions, JudgeApproval, RecordedUse } from './verify/approvals.ts';
 export { type DecisionsOptions, verifyDecisions } from './verify/decisions.ts';
 export type { RecordedDecision, RecordedPolicies, Replay, Replayed } from './verify/replay.ts';
 export {

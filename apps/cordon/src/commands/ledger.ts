@@ -20,7 +20,10 @@ export const verify: Command = {
       value: 'FILE',
       about: 'whose cosignatures you believe (C2SP tlog-policy); default: of this state folder',
     },
-    only: { value: 'PARTS', about: 'entries, complete, tree, witnesses, kill, decisions; with commas between' },
+    only: {
+      value: 'PARTS',
+      about: 'entries, complete, tree, witnesses, approvals, kill, decisions; with commas between',
+    },
     every: { about: 'ask the policy engine about each decision, also where no policy can tell two apart' },
     strict: { about: 'exit status 1 also when something could not be looked at' },
     json: { about: 'the report as JSON' },

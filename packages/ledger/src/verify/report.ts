@@ -1,7 +1,15 @@
 import { limits } from '../limits.ts';
 
-export type VerifyPart = 'entries' | 'complete' | 'tree' | 'witnesses' | 'kill' | 'decisions';
-export const verifyParts: readonly VerifyPart[] = ['entries', 'complete', 'tree', 'witnesses', 'kill', 'decisions'];
+export type VerifyPart = 'entries' | 'complete' | 'tree' | 'witnesses' | 'approvals' | 'kill' | 'decisions';
+export const verifyParts: readonly VerifyPart[] = [
+  'entries',
+  'complete',
+  'tree',
+  'witnesses',
+  'approvals',
+  'kill',
+  'decisions',
+];
 
 /** One thing that is wrong, and exactly where. */
 export interface Failure {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { assertNever } from '@cordon/protocol';
 import { ledgerError } from '../error.ts';
 import type { WitnessPolicy } from '../witness/policy.ts';
+import { type ApprovalsOptions, verifyApprovals } from './approvals.ts';
 import { Completeness } from './complete.ts';
 import { type DecisionsOptions, verifyDecisions } from './decisions.ts';
 import { verifyJournals } from './journals.ts';
@@ -22,6 +23,8 @@ export interface VerifyOptions {
   readonly checkpoints?: readonly string[];
   /** Whose cosignatures the reader believes. */
   readonly witnesses?: WitnessPolicy | null;
+  /** What judges signed answers; without it the part `approvals` cannot run. */
+  readonly approvals?: Omit<ApprovalsOptions, 'journals'>;
   /** What judges decisions again; without it the part `decisions` cannot run. */
   readonly decisions?: Omit<DecisionsOptions, 'journals'>;
 }
@@ -54,6 +57,9 @@ export function verifyLedger(options: VerifyOptions): VerifyReport {
   if (tree !== null && verifierKey !== null && wanted.includes('witnesses')) {
     parts.push(verifyWitnesses({ tree, verifierKey, policy: options.witnesses ?? null }));
   }
+  if (journals !== null && options.approvals !== undefined && wanted.includes('approvals')) {
+    parts.push(verifyApprovals({ journals, ...options.approvals }));
+  }
   if (journals !== null && wanted.includes('kill')) parts.push(verifyKill(journals));
   if (journals !== null && options.decisions !== undefined && wanted.includes('decisions')) {
     parts.push(verifyDecisions({ journals, ...options.decisions }));
@@ -70,6 +76,8 @@ function canRun(part: VerifyPart, options: VerifyOptions): boolean {
     case 'tree':
     case 'witnesses':
       return options.tree !== null && options.verifierKey !== null;
+    case 'approvals':
+      return options.journals !== null && options.approvals !== undefined;
     case 'decisions':
       return options.journals !== null && options.decisions !== undefined;
     default:

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest';
+import { type EntryDraft, type JudgeApproval, type PartReport, verifyLedger } from '../src/index.ts';
+import { journalsOf, openTestJournal, temporary } from './rig.ts';
+
+const ada = { iss: 'local:x', sub: 'ada' };
+const key = (id: string) => ({ id, algorithm: 'ed25519', publicKey: 'AA' });
+
+const people = (act: 'add' | 'remove', id = 'k1'): EntryDraft => ({
+  session: null,
+  type: 'admin',
+  data: { act: `people.${act}`, by: 'cordond', person: ada, ...(act === 'add' ? { key: key(id) } : { keys: [id] }) },
+});
+const hold = (act = 'open'): EntryDraft => ({
+  session: 'ses_a',
+  type: 'hold',
+  data: act === 'open' ? { act, record: { id: 'hld_1' } } : { act, hold: 'hld_1', reason: 'x' },
+});
+const answer = (envelope = 'signed'): EntryDraft => ({
+  session: 'ses_a',
+  type: 'approval',
+  data: { hold: 'hld_1', verdict: 'approve' },
+  body: JSON.stringify({ envelope, reason: '' }),
+});
+const used = (attempt = 'att_1', of = 'hld_1'): EntryDraft => ({
+  session: 'ses_a',
+  type: 'approval.used',
+  data: { hold: of, attempt, approvals: ['a'] },
+});
+const allow = (attempt = 'att_1', approval: unknown = { quorum: 1, strong: false, ids: ['a'] }): EntryDraft => ({
+  session: 'ses_a',
+  type: 'decision',
+  data: { attempt, outcome: 'allow' },
+  body: JSON.stringify({ decision: {}, ...(approval === null ? {} : { approval }) }),
+});
+
+const asked: Parameters<JudgeApproval>[0][] = [];
+const says =
+  (answered: ReturnType<JudgeApproval>): JudgeApproval =>
+  (use) => {
+    asked.push(use);
+    return answered;
+  };
+const good = says({ quorum: 1, ids: ['a'] });
+
+async function verify(control: EntryDraft[], gateway: EntryDraft[], judge: JudgeApproval = good): Promise<PartReport> {
+  const root = temporary();
+  asked.length = 0;
+  {
+    await using cp = await openTestJournal(root, { writer: 'cp' });
+    for (const draft of control) await cp.append({ ...draft, seq: null }, 'os');
+    await using gw = await openTestJournal(root);
+    for (const draft of gateway) await gw.append(draft, 'os');
+  }
+  const journals = journalsOf(root);
+  const report = verifyLedger({ journals, tree: null, verifierKey: null, parts: ['approvals'], approvals: { judge } });
+  return report.parts[0] ?? (undefined as never);
+}
+const codes = ({ failures }: PartReport): string[] => failures.map(({ code }) => code);
+const asUsual = [people('add'), hold(), answer(), used()];
+
+describe('the part approvals', () => {
+  it('asks about each allow that people let through, with what was on record when it was used', async () => {
+    const report = await verify([...asUsual, people('remove')], [allow(), allow('att_2', null)]);
+    expect(report).toMatchObject({ ok: true, open: false, counts: { approved: 1, uses: 1, answers: 1, holds: 1 } });
+    expect(asked).toMatchObject([
+      { hold: { id: 'hld_1' }, envelopes: ['signed'], used: 0, directory: [{ person: ada, keys: [key('k1')] }] },
+    ]);
+  });
+
+  it('gives no answer, key or person that came later, and none that was gone', async () => {
+    await verify([people('add'), hold(), answer(), used(), answer('later'), people('add', 'k2')], [allow()]);
+    expect(asked).toMatchObject([{ envelopes: ['signed'], directory: [{ keys: [key('k1')] }] }]);
+    await verify([people('add'), people('remove'), hold(), answer(), used()], [allow()]);
+    expect(asked).toMatchObject([{ directory: [] }]);
+  });
+
+  it('counts uses, so that the judge sees a second one as the second', async () => {
+    await verify([...asUsual, used('att_2')], [allow(), allow('att_2')]);
+    expect(asked.map((use) => use.used)).toEqual([0, 1]);
+  });
+
+  it('names an approval that nobody gave', async () => {
+    expect(codes(await verify([people('add'), hold(), answer()], [allow()]))).toEqual(['unapproved']);
+    expect(codes(await verify(asUsual, [allow('att_9')]))).toEqual(['unapproved']);
+    expect(asked).toEqual([]);
+  });
+
+  it('names answers that do not count, and answers that are not those of the decision', async () => {
+    const why = await verify(asUsual, [allow()], says('approval-signature'));
+    expect([codes(why), why.failures[0]?.detail]).toEqual([['approval'], 'approval-signature']);
+    expect(codes(await verify(asUsual, [allow()], says({ quorum: 2, ids: ['a'] })))).toEqual(['approval']);
+    expect(codes(await verify(asUsual, [allow()], says({ quorum: 1, ids: ['b'] })))).toEqual(['approval']);
+    expect(codes(await verify(asUsual, [allow('att_1', null)]))).toEqual(['approval']);
+  });
+
+  it('names a use of what was void, of what was never asked, and two of one attempt', async () => {
+    const late = [people('add'), hold(), answer(), hold('void'), used()];
+    expect(codes(await verify(late, [allow()]))).toEqual(['use']);
+    expect(codes(await verify([used()], []))).toEqual(['hold']);
+    expect(codes(await verify([answer()], []))).toEqual(['hold']);
+    expect(codes(await verify([...asUsual, used()], [allow()]))).toEqual(['use']);
+  });
+
+  it('counts a use without an effect, which a crash explains', async () => {
+    expect(await verify(asUsual, [])).toMatchObject({ ok: true, counts: { usesWithoutEffect: 1 } });
+  });
+});
