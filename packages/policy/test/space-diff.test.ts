@@ -75,7 +75,7 @@ describe('a diff of the finite space', () => {
 
   it('sees what an approval no longer has to be given for, and what can no longer be approved', () => {
     const less = { ...flowCeiling };
-    delete (less as Record<string, string>)['ceiling/flow/R4'];
+    delete (less as Record<string, string>)['ceiling/core/R4'];
     const opened = diff({}, { ceiling: { name: 'ceiling', policies: less } });
     expect(opened.changes.map(({ from, to }) => `${from} ${to}`)).toContain('hold allow');
     expect(opened.widening).toBe(true);

@@ -1,25 +1,10 @@
+import { flowRules } from '../../src/core.ts';
 import { coreCeiling } from '../../src/index.ts';
 
-/** R1 to R8 of the design, for one person (solo), with R0 and the open permit of the shipped ceiling. */
-export const flowCeiling: Readonly<Record<string, string>> = {
-  ...coreCeiling.policies,
-  'ceiling/flow/R1-share':
-    'forbid (principal, action in Cordon::Action::"egress", resource)\nwhen { context.effect == Cordon::Effect::"share" }\nunless { context.flow.destInteg >= 2 || context.approval.quorum >= 1 };',
-  'ceiling/flow/R1-spend':
-    'forbid (principal, action in Cordon::Action::"egress", resource)\nwhen { context.effect == Cordon::Effect::"spend" || context.effect == Cordon::Effect::"admin" }\nunless { context.flow.destInteg >= 3 || context.approval.quorum >= 1 };',
-  'ceiling/flow/R2':
-    'forbid (principal, action in Cordon::Action::"egress", resource)\nunless { context.flow.argConf <= context.flow.clearance || context.flow.readersOk || context.flow.leakOk || (context.flow.argConf < 3 && context.approval.quorum >= 1) };',
-  'ceiling/flow/R3':
-    'forbid (principal, action in Cordon::Action::"egress", resource)\nwhen { context.flow.ctxInteg < 1 && context.flow.ctxConf > 1 }\nunless { context.effect == Cordon::Effect::"read" || context.flow.destInteg >= 3 || context.approval.quorum >= 1 };',
-  'ceiling/flow/R4':
-    'forbid (principal, action in Cordon::Action::"egress", resource)\nwhen { context.effect == Cordon::Effect::"destroy" }\nunless { context.undoable || context.flow.destInteg >= 3 || context.approval.quorum >= 1 };',
-  'ceiling/flow/R5':
-    'forbid (principal, action in Cordon::Action::"egress", resource)\nwhen { context.effect == Cordon::Effect::"exec" }\nunless { context.flow.argInteg >= 1 || context.approval.quorum >= 1 };',
-  'ceiling/flow/R6':
-    'forbid (principal, action in Cordon::Action::"egress", resource)\nwhen { context.effect == Cordon::Effect::"share" }\nunless { context.flow.linksOk || context.approval.quorum >= 1 };',
-};
+/** The shipped ceiling with every rule that belongs to it. */
+export const flowCeiling: Readonly<Record<string, string>> = { ...coreCeiling.policies, ...flowRules };
 
-/** Everything, or everything but what this one says. */
+/** Everything that the layers above let through. */
 export const anyone = 'permit (principal, action, resource);';
 
 interface Plant {
@@ -76,7 +61,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R1 without the destination that nobody vouches for',
     rule: [
-      'ceiling/flow/R1-share',
+      'ceiling/core/R1-share',
       `${egress}\nwhen { context.effect == Cordon::Effect::"share" && context.flow.destInteg == 1 }\nunless { context.approval.quorum >= 1 };`,
     ],
     property: 'T2',
@@ -84,7 +69,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R1 with and where or was meant',
     rule: [
-      'ceiling/flow/R1-spend',
+      'ceiling/core/R1-spend',
       `${egress}\nwhen { context.effect == Cordon::Effect::"spend" && context.flow.ctxInteg < 1 }\nunless { context.flow.destInteg >= 3 || context.approval.quorum >= 1 };`,
     ],
     property: 'T2',
@@ -92,7 +77,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R1 that trusts low integrity',
     rule: [
-      'ceiling/flow/R1-share',
+      'ceiling/core/R1-share',
       `${egress}\nwhen { context.effect == Cordon::Effect::"share" }\nunless { context.flow.destInteg <= 2 || context.approval.quorum >= 1 };`,
     ],
     property: 'T6',
@@ -100,7 +85,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R2 compared the wrong way round',
     rule: [
-      'ceiling/flow/R2',
+      'ceiling/core/R2',
       `${egress}\nunless { context.flow.argConf >= context.flow.clearance || context.flow.readersOk || context.flow.leakOk };`,
     ],
     property: 'T6',
@@ -108,7 +93,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R2 that an approval lifts for secrets too',
     rule: [
-      'ceiling/flow/R2',
+      'ceiling/core/R2',
       `${egress}\nunless { context.flow.argConf <= context.flow.clearance || context.flow.readersOk || context.flow.leakOk || context.approval.quorum >= 1 };`,
     ],
     property: 'T4',
@@ -116,7 +101,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R2 that stops at private, so that secrets pass',
     rule: [
-      'ceiling/flow/R2',
+      'ceiling/core/R2',
       `${egress}\nwhen { context.flow.argConf == 2 && context.flow.clearance < 2 }\nunless { context.flow.readersOk || context.flow.leakOk };`,
     ],
     property: 'T6',
@@ -124,7 +109,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R3 one step too high',
     rule: [
-      'ceiling/flow/R3',
+      'ceiling/core/R3',
       `${egress}\nwhen { context.flow.ctxInteg < 1 && context.flow.ctxConf > 2 }\nunless { context.effect == Cordon::Effect::"read" || context.flow.destInteg >= 3 || context.approval.quorum >= 1 };`,
     ],
     property: 'T3',
@@ -132,7 +117,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R3 for a trusted session instead of an untrusted one',
     rule: [
-      'ceiling/flow/R3',
+      'ceiling/core/R3',
       `${egress}\nwhen { context.flow.ctxInteg >= 1 && context.flow.ctxConf > 1 }\nunless { context.effect == Cordon::Effect::"read" || context.flow.destInteg >= 3 || context.approval.quorum >= 1 };`,
     ],
     property: 'T6',
@@ -140,7 +125,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R3 that forgets to destroy',
     rule: [
-      'ceiling/flow/R3',
+      'ceiling/core/R3',
       `${egress}\nwhen { context.flow.ctxInteg < 1 && context.flow.ctxConf > 1 }\nunless { context.effect == Cordon::Effect::"read" || context.effect == Cordon::Effect::"destroy" || context.flow.destInteg >= 3 || context.approval.quorum >= 1 };`,
     ],
     property: 'T3',
@@ -148,7 +133,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'R4 for what can be undone',
     rule: [
-      'ceiling/flow/R4',
+      'ceiling/core/R4',
       `${egress}\nwhen { context.effect == Cordon::Effect::"destroy" && context.undoable }\nunless { context.approval.quorum >= 1 };`,
     ],
     property: 'T6',
@@ -156,7 +141,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'an approval that must be weak',
     rule: [
-      'ceiling/flow/R6',
+      'ceiling/core/R6',
       `${egress}\nwhen { context.effect == Cordon::Effect::"share" }\nunless { context.flow.linksOk || (context.approval.quorum >= 1 && !context.approval.strong) };`,
     ],
     property: 'T4',
@@ -164,7 +149,7 @@ export const plants: readonly Plant[] = [
   {
     name: 'an approval by exactly one',
     rule: [
-      'ceiling/flow/R5',
+      'ceiling/core/R5',
       `${egress}\nwhen { context.effect == Cordon::Effect::"exec" }\nunless { context.flow.argInteg >= 1 || context.approval.quorum == 1 };`,
     ],
     property: 'T4',
