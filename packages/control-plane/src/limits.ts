@@ -95,6 +95,8 @@ export const limits = {
   trafficChangesMax: 200,
   /** Decisions that a shadow policy judges in a second; the others are not looked at. */
   shadowPerSecondMax: 20,
+  /** Attempts that it remembers to have seen. */
+  shadowSeenMax: 10_000,
   policyHistoryMax: 100,
   /** Denied attempts that one `policy suggest` looks at, newest first. */
   suggestAttemptsMax: 5000,

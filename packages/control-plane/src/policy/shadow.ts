@@ -51,11 +51,14 @@ export class Shadow implements AsyncDisposable {
 
   async #follow(candidate: Candidate, tally: TrafficTally, signal: AbortSignal): Promise<void> {
     const judge = new Rejudge(this.#parts, candidate.policy);
+    const seen = new Set<string>();
     let second = 0;
     let taken = 0;
     for await (const { decision } of this.#parts.decisions.follow({}, null, signal)) {
-      // Each comes once more with its outcome.
-      if (decision.result !== null || decision.status !== null) continue;
+      // Each comes once more with its outcome, or only with it.
+      if (seen.has(decision.attempt)) continue;
+      seen.add(decision.attempt);
+      if (seen.size > limits.shadowSeenMax) forget(seen);
       const now = Math.floor(this.#clock.monotonic() / 1000);
       if (now !== second) {
         second = now;
@@ -75,4 +78,12 @@ interface Running {
   readonly tally: TrafficTally;
   readonly ending: AbortController;
   readonly work: Promise<void>;
+}
+
+/** The first that was added. */
+function forget(seen: Set<string>): void {
+  for (const oldest of seen) {
+    seen.delete(oldest);
+    return;
+  }
 }
