@@ -74,6 +74,39 @@ async function listens(port: number): Promise<boolean> {
   );
 }
 
+describe('the life of a policy in the documents', () => {
+  it('docs/guides/policy.md: one rule, from the first line to the way back, and by several people', async () => {
+    // Of its own: from the first bundle on the policy folder is not read.
+    await using deployment = await Deployment.start();
+    const guide = document('docs/guides/policy.md');
+    const [cedar = ''] = blocks(guide, 'cedar');
+    mkdirSync(path.join(deployment.workspace, 'my-policy'));
+    writeFileSync(path.join(deployment.workspace, 'my-policy/no-uploads.cedar'), cedar);
+    const output = new Map<string, string>();
+    const lines = blocks(guide, 'sh').flatMap((block) => block.trim().split('\n'));
+    expect(lines.length).toBeGreaterThan(12);
+    for (const line of lines) {
+      const [, ...words] = line.replace(/ {2,}#.*$/, '').split(' ');
+      const run = await deployment.cordon(words);
+      expect(run.status, `${line}\n${run.stdout}${run.stderr}`).toBe(0);
+      output.set(words.slice(0, 2).join(' '), run.stdout);
+    }
+    const diff = output.get('policy diff') ?? '';
+    const shown = guide.slice(guide.indexOf('allow → deny\n'), guide.indexOf('it widens nothing\n'));
+    expect(diff).toContain(shown);
+    expect(diff).toContain('it widens nothing');
+    expect(output.get('policy trust')).toContain('a bundle takes 2 of them, 3 where it widens');
+    expect(output.get('policy activate')).toMatch(/signed by .*alice, bob/);
+    writeFileSync(
+      path.join(deployment.workspace, 'turned.cedar'),
+      'forbid (principal, action, resource) when { context.anomaly < 2 };\n',
+    );
+    const turned = await deployment.cordon(['policy', 'check', 'turned.cedar']);
+    expect(turned.status).toBe(78);
+    expect(turned.stdout).toContain('turned.cedar:1:1: property: T6: anomaly 2 is allowed where anomaly 0 is not');
+  });
+});
+
 describe('the examples of the documents', () => {
   let deployment: Deployment;
   beforeAll(async () => {

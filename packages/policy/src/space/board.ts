@@ -46,3 +46,8 @@ export function signatureOf(board: Board, ids: Map<Table, number>): string {
   };
   return JSON.stringify([board.layers.map((layer) => layer.map(id)), board.forbids.map(id)]);
 }
+
+/** Whether any of these policies reads this part of the context. */
+export function readerOf(policies: readonly ReadPolicy[]): (path: string) => boolean {
+  return (path) => policies.some(({ paths }) => paths.has(path));
+}

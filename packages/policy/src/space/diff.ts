@@ -3,7 +3,7 @@ import type { ApprovalFacts } from '../fact/facts.ts';
 import { limits } from '../limits.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 import { type Axis, axesOf } from './axis.ts';
-import { boardOf, type ReadSnapshot, readSnapshot, signatureOf } from './board.ts';
+import { boardOf, type ReadSnapshot, readerOf, readSnapshot, signatureOf } from './board.ts';
 import { describePoint, pointOf } from './point.ts';
 import { judge, type SpaceProgress, withProgress } from './prove.ts';
 import { type Scene, scenesOf } from './scene.ts';
@@ -68,7 +68,7 @@ export function* diffSpace(before: PolicySnapshot, after: PolicySnapshot): Gener
     const key = pair.join();
     for (const known of seen.get(key) ?? []) recount(changes, known);
     if (seen.has(key)) continue;
-    const compared = compare(boards, [before, after], scene, axes);
+    const compared = compare(boards, [before, after], scene, axes, readerOf(all));
     complete &&= compared.complete;
     for (const each of compared.terms) terms.add(each);
     seen.set(
@@ -110,6 +110,7 @@ function compare(
   snapshots: Pair<PolicySnapshot>,
   scene: Scene,
   axes: readonly Axis[],
+  read: (path: string) => boolean,
 ): { readonly changes: SpaceChange[]; readonly terms: string[]; readonly complete: boolean } {
   const [old, fresh] = boards.map((board, at) => new Outcomes(board, axes, snapshots[at]?.rungs ?? [])) as [
     Outcomes,
@@ -134,7 +135,7 @@ function compare(
     const was = judge(snapshots[0], point);
     const is = judge(snapshots[1], point);
     if (was.outcome !== from || is.outcome !== to) continue;
-    const example = describePoint(point, axes);
+    const example = describePoint(point, axes, read);
     const policies = is.record.reasons;
     changes.push({
       from,
@@ -146,7 +147,7 @@ function compare(
       places: 1,
     });
   }
-  return { changes, terms: obligationsOf(boards, snapshots, scene, axes), complete };
+  return { changes, terms: obligationsOf(boards, snapshots, scene, axes, read), complete };
 }
 
 /** The three outcomes out of one board: without approval, and with the strongest that there is. */
@@ -206,12 +207,13 @@ function obligationsOf(
   snapshots: Pair<PolicySnapshot>,
   scene: Scene,
   axes: readonly Axis[],
+  read: (path: string) => boolean,
 ): string[] {
   const found = search(boards[1], axes, new Map(), (at) => permits(boards[0], at), [boards[0]]);
   if (found.kind !== 'found') return [];
   const point = pointOf(scene, axes, found.at);
   const [was, is] = snapshots.map((snapshot) => judge(snapshot, point).record.obligations.join(', ') || 'nothing');
-  return was === is ? [] : [`${describePoint(point, axes)}: requires ${is}, where it required ${was}`];
+  return was === is ? [] : [`${describePoint(point, axes, read)}: requires ${is}, where it required ${was}`];
 }
 
 function termsOf(before: PolicySnapshot, after: PolicySnapshot): string[] {

@@ -96,15 +96,20 @@ export function cedarOf(point: Point): { readonly request: CedarRequest; readonl
   return slice === null || request === null ? null : { request, slice };
 }
 
-/** In words: what is done, and every fact that is not as usual. */
-export function describePoint({ scene, values }: Point, axes: readonly Axis[]): string {
+/** In words: what is done, and every fact that is not as usual. A method or path that no policy reads stands for any. */
+export function describePoint(
+  { scene, values }: Point,
+  axes: readonly Axis[],
+  read: (path: string) => boolean,
+): string {
   const { principal, action, resource, method, path } = scene;
   const http = action.startsWith('http.') && action !== 'http.tunnel';
-  const what = http ? `${action} ${method} ${resource}${path}` : `${action} ${resource}`;
+  const how = http && read('http.method') ? ` ${method}` : '';
+  const where = http && read('http.route') ? path : '';
   const facts = axes
     .filter((axis) => axis.values[axis.usual] !== values.get(axis.path) || axis.path === 'effect')
     .map((axis) => `${axis.path} ${textOf(values.get(axis.path))}`);
-  return [`${what} by agent ${principal.agent}`, ...facts].join(', ');
+  return [`${action}${how} ${resource}${where} by agent ${principal.agent}`, ...facts].join(', ');
 }
 
 function textOf(value: AxisValue | undefined): string {

@@ -3,7 +3,7 @@ import { Lru } from '../engine/lru.ts';
 import { limits } from '../limits.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 import { type Axis, axesOf } from './axis.ts';
-import { boardOf, readSnapshot, signatureOf } from './board.ts';
+import { boardOf, type ReadSnapshot, readerOf, readSnapshot, signatureOf } from './board.ts';
 import { describePoint, type Point, pointOf, requestOf } from './point.ts';
 import { type Breach, checkProperty, type PropertyCode, propertyCodes } from './property.ts';
 import { type Scene, scenesOf } from './scene.ts';
@@ -84,7 +84,7 @@ export function* prove(
       const checked = checkProperty(property, board, axes, scene, layers);
       complete &&= checked.complete;
       for (const breach of checked.breaches) {
-        const finding = confirm(snapshot, breach, scene, axes);
+        const finding = confirm(snapshot, breach, scene, axes, read);
         const key = finding === null ? '' : `${property} ${breach.axis} ${finding.policies.join()}`;
         if (finding === null || told.has(key)) continue;
         told.add(key);
@@ -92,7 +92,7 @@ export function* prove(
       }
     }
   }
-  findings.push(...failures(tables, axes));
+  findings.push(...failures(tables, axes, read));
   return {
     findings: findings.slice(0, limits.spaceFindingsMax),
     complete: complete && tables.tooLarge.size === 0,
@@ -127,7 +127,13 @@ function statesOf(board: Board, axes: readonly Axis[]): number {
 }
 
 /** The judge has the last word: what it does not allow is no breach. */
-function confirm(snapshot: PolicySnapshot, breach: Breach, scene: Scene, axes: readonly Axis[]): SpaceFinding | null {
+function confirm(
+  snapshot: PolicySnapshot,
+  breach: Breach,
+  scene: Scene,
+  axes: readonly Axis[],
+  { all }: ReadSnapshot,
+): SpaceFinding | null {
   const point = pointOf(scene, axes, breach.at);
   const decision = judge(snapshot, point);
   if (decision.outcome !== 'allow') return null;
@@ -136,7 +142,7 @@ function confirm(snapshot: PolicySnapshot, breach: Breach, scene: Scene, axes: r
   return {
     property: breach.property,
     why: breach.why,
-    example: describePoint(point, axes),
+    example: describePoint(point, axes, readerOf(all)),
     policies: breach.culprit === null ? permitted : [breach.culprit],
   };
 }
@@ -150,12 +156,12 @@ export function judge(snapshot: PolicySnapshot, point: Point): ReturnType<typeof
   return authorize(here, principal, intent, facts, approval);
 }
 
-function failures({ failures: failed }: Tables, axes: readonly Axis[]): SpaceFinding[] {
+function failures({ failures: failed }: Tables, axes: readonly Axis[], { all }: ReadSnapshot): SpaceFinding[] {
   const first = new Map(failed.map((failure) => [failure.read.policy.id, failure]));
   return [...first.values()].map(({ read, scene, at, why }) => ({
     property: 'T1' as const,
     why,
-    example: describePoint(pointOf(scene, axes, at), axes),
+    example: describePoint(pointOf(scene, axes, at), axes, readerOf(all)),
     policies: [read.policy.id],
   }));
 }

@@ -69,7 +69,7 @@ function diffText({ widening, space, traffic }: PolicyDiff, paint: ReturnType<ty
   const lines: string[] = [];
   for (const { from, to, widening: wider, example, policies, before, places } of changes) {
     lines.push(`${paint(wider ? 'yellow' : 'green', `${from} → ${to}`)}${wider ? '  widening' : ''}`);
-    const more = places > 1 ? `  (and ${places - 1} more places like it)` : '';
+    const more = places > 1 ? `  (and ${places - 1} more like it)` : '';
     lines.push(
       `  ${visible(example)}${more}`,
       `  was: ${before.map(visible).join(', ')}`,
