@@ -3,6 +3,7 @@ import { captureMutations } from './capture.ts';
 import { egressMutations } from './egress.ts';
 import { gatewayMutations } from './gateway.ts';
 import { http2Mutations } from './http2.ts';
+import { lifecycleMutations } from './lifecycle.ts';
 import type { Mutation } from './mutation.ts';
 import { permitMutations } from './permit.ts';
 import { policyMutations } from './policy.ts';
@@ -17,6 +18,7 @@ export const mutations: readonly Mutation[] = [
   ...egressMutations,
   ...policyMutations,
   ...permitMutations,
+  ...lifecycleMutations,
   ...secretsMutations,
   ...sandboxMutations,
   ...http2Mutations,
