@@ -29,6 +29,8 @@ export interface EffectorOptions {
   readonly state: string;
   readonly origin?: string;
   readonly audience?: string;
+  /** Cordon's API, which is then asked about sessions. */
+  readonly cordon?: string;
 }
 
 /** `examples/effector` as a process of its own, as a person would start it. */
@@ -41,9 +43,10 @@ export class Effector implements AsyncDisposable {
     this.port = port;
   }
 
-  static async start({ keys, state, origin, audience }: EffectorOptions): Promise<Effector> {
+  static async start({ keys, state, origin, audience, cordon }: EffectorOptions): Promise<Effector> {
     const args = ['--keys', keys, '--state', state, '--listen', '127.0.0.1:0'];
     const named = ['--origin', origin ?? 'https://payments.example:443', '--audience', audience ?? 'payments'];
+    if (cordon !== undefined) named.push('--cordon', cordon);
     const child = spawn(process.execPath, [path.join(root, 'examples/effector/main.ts'), ...args, ...named], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'inherit'],

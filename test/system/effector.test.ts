@@ -257,6 +257,36 @@ describe('an effector', () => {
   });
 });
 
+describe('an effector that can ask', () => {
+  it('takes nothing of a session that is frozen or killed, though it was sent before', async () => {
+    await using asking = await Effector.start({
+      keys,
+      state: `${state}-asking`,
+      cordon: path.join(deployment.runtime, 'api.sock'),
+    });
+    door.open = false;
+    const names = ['while it runs', 'while it is frozen', 'after the kill'];
+    const script = `${names.map((name) => `${payment(name)}; echo done ${name}`).join('; ')}; sleep 300`;
+    const child = deployment.background(['run', '--quiet', '--policy', file, '--', '/bin/sh', '-c', script]);
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const before = door.caught.length;
+    await until(() => output.includes('done after the kill'), 'the requests', 30_000);
+    door.open = true;
+    const [running, frozen, killed] = door.caught.slice(before) as [Caught, Caught, Caught];
+    const session = String(jws.read(tokenOf(running)).claims['session']);
+    expect((await asking.ask(running)).status).toBe(201);
+    expect((await deployment.cordon(['freeze', session])).status).toBe(0);
+    expect(await refusal(frozen, asking)).toBe('permit-session');
+    expect((await deployment.cordon(['kill', session])).status).toBe(0);
+    expect(await child.closed).toBe(137);
+    expect(await refusal(killed, asking)).toBe('permit-session');
+    expect(linesOf(path.join(`${state}-asking`, 'payments.jsonl'))).toHaveLength(1);
+  });
+});
+
 describe('the keys', () => {
   it('are shown and exported by their public halves alone', async () => {
     const shown = await deployment.cordon(['keys', 'show', '--json']);

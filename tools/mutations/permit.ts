@@ -44,7 +44,8 @@ export const permitMutations: readonly Mutation[] = [
     ['expired', 'now >= until || ', ''],
     ['any life', ' || until - issued > limits.permitLifeMsMax', ''],
     ['another epoch', 'epoch !== null && claims.epoch !== epoch', 'epoch === Number.NaN'],
-    ['used', "return standing.used ? 'permit-used' : null;", 'return null;'],
+    ['used', "(standing.used ? 'permit-used' : null) ??", ''],
+    ['a session that does not run', '=== false ?', '=== null ?'],
     [
       'not on disk',
       "if (disk && recorded.tier !== 'disk') return 'permit-not-durable';",

@@ -163,6 +163,28 @@ describe('verifyPermit', () => {
     expect(await ask({ ...claims, id: id('prm', 'e') })).toBe('permit-expired');
   });
 
+  it('asks whether the session still runs, where there is somebody to ask', async () => {
+    const asked: string[] = [];
+    let alive = false;
+    using effector = place({
+      alive: async ({ session, id: of }) => {
+        asked.push(`${session} ${of}`);
+        return alive;
+      },
+    });
+    expect(await effector.ask()).toBe('permit-session');
+    // Not for what is nobody's permit anyway.
+    expect(await effector.ask({ aud: 'other' })).toBe('permit-audience');
+    expect(asked).toEqual([`${id('ses', 'a')} ${id('prm', 'b')}`]);
+    alive = true;
+    expect(await effector.ask()).toBe('ok');
+    const silent = async (): Promise<boolean> => {
+      throw new Error('nobody answers');
+    };
+    using other = place({ alive: silent });
+    await expect(other.ask()).rejects.toThrow('nobody answers');
+  });
+
   it('demands the record on disk where the effector says so', async () => {
     using effector = place({ tier: 'disk' });
     expect(await effector.ask()).toBe('permit-not-durable');

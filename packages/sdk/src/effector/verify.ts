@@ -33,6 +33,11 @@ export interface EffectorOptions {
   readonly boot?: (kid: string) => string | null;
   /** The newest epoch of a session that is known, where there is a way to know; null: not known. */
   readonly epoch?: (session: string) => number | null;
+  /**
+   * Whether the session still runs, for an effector that can ask: then a stop counts at once, for what is under way too.
+   * What it throws, `verifyPermit` throws.
+   */
+  readonly alive?: (permit: PermitClaims) => Promise<boolean>;
   /** How durable the record of the decision must be, whatever the permit demands. Default `os`. */
   readonly tier?: 'os' | 'disk';
   /** Lower case: headers that the effector's own proxies write. They are in no permit, so nothing may be done by them. */
@@ -54,6 +59,7 @@ export type PermitRefusalCode =
   | 'permit-early'
   | 'permit-expired'
   | 'permit-epoch'
+  | 'permit-session'
   | 'permit-used'
   | 'permit-not-durable'
   | 'permit-obligation'
@@ -74,7 +80,7 @@ export type Verification =
  * first that fails is the answer, and only the last one changes anything.
  *
  * Resolves with `ok` when the permit is marked as used on disk; from then on it is spent, whatever becomes of the
- * effect. Rejects only when the store fails: then nothing may be done either.
+ * effect. Rejects only when the store or `alive` fails: then nothing may be done either.
  */
 export async function verifyPermit(request: EffectorRequest, options: EffectorOptions): Promise<Verification> {
   const token = tokenOf(request);
@@ -87,8 +93,11 @@ export async function verifyPermit(request: EffectorRequest, options: EffectorOp
   if (!(await keys.verify(kid, read.signature, read.signed))) return refused('permit-signature');
   const now = clock.now();
   const mark = markOf(kid, claims);
+  const standing = await used.look(mark, now);
   const code =
-    addressed(claims, options, kid, await used.look(mark, now), now) ??
+    addressed(claims, options, kid, standing, now) ??
+    ((await options.alive?.(claims)) === false ? 'permit-session' : null) ??
+    (standing.used ? 'permit-used' : null) ??
     sufficient(claims, options, request.body.length) ??
     (await about(claims, request, options));
   if (code !== null) return refused(code);
@@ -134,8 +143,7 @@ function addressed(
   // What lives longer would have to be remembered for longer.
   if (now >= until || until - issued > limits.permitLifeMsMax) return 'permit-expired';
   const epoch = options.epoch?.(claims.session) ?? null;
-  if (standing.superseded || (epoch !== null && claims.epoch !== epoch)) return 'permit-epoch';
-  return standing.used ? 'permit-used' : null;
+  return standing.superseded || (epoch !== null && claims.epoch !== epoch) ? 'permit-epoch' : null;
 }
 
 /** Whether what was done for it so far is enough, and whether all that is left to do is known here. */
