@@ -31,10 +31,6 @@ export function limitedBy(purses: readonly Purse[], unit: BudgetUnit): LimitedAc
   });
 }
 
-export function isLimited(purses: readonly Purse[]): boolean {
-  return budgetUnits.some((unit) => limitedBy(purses, unit).length > 0);
-}
-
 /** The day or the month in UTC, written so that a later one compares greater. */
 function windowOf(per: Budget['per'], nowMs: number): string {
   const date = new Date(nowMs).toISOString();
