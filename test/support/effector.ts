@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createPrivateKey, hash, sign } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -169,7 +169,6 @@ export function linesOf(file: string): unknown[] {
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as unknown);
   } catch {
-    writeFileSync(file, '');
     return [];
   }
 }

@@ -1,15 +1,17 @@
 import { generateKeyPairSync, hash, sign } from 'node:crypto';
 import { type PermitClaims, type PermitOrder, permitSigningInput, permitToken } from '@cordon/protocol';
+import { PermitKeys, verifyPermit } from '@cordon/sdk/effector';
 import { HttpSink } from '@cordon/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PermitDesk, parseSigningAnswer } from '../src/control/permit-desk.ts';
 import { type Answer, connectThrough } from './client.ts';
+import { anything, client, H2Server, host } from './h2-server.ts';
 import { session as id, Rig, type RigOptions, upstreamCa } from './rig.ts';
 
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 /** As the supervisor writes one. */
-function permitOf(order: PermitOrder): string {
+function permitOf(order: PermitOrder, kid = 'k'.repeat(43), issued = Date.parse('2026-11-21T00:00:00.000Z')): string {
   const claims: PermitClaims = {
     ...order,
     v: 'permit/1',
@@ -17,10 +19,10 @@ function permitOf(order: PermitOrder): string {
     boot: `bot_0${'c'.repeat(25)}`,
     tenant: 'local',
     epoch: 0,
-    issued: '2026-11-21T00:00:00.000Z',
-    until: '2026-11-21T00:01:00.000Z',
+    issued: new Date(issued).toISOString(),
+    until: new Date(issued + 60_000).toISOString(),
   };
-  const input = permitSigningInput('k'.repeat(43), claims);
+  const input = permitSigningInput(kid, claims);
   return permitToken(input, sign('sha256', Buffer.from(input), { key: pair.privateKey, dsaEncoding: 'ieee-p1363' }));
 }
 
@@ -176,6 +178,42 @@ describe('a request to an effector', () => {
     }
     expect(sink.requests.length).toBe(before);
     expect(await rig.entriesOf('decision')).toEqual([]);
+  });
+});
+
+describe('an effector that speaks HTTP/2', () => {
+  it('verifies the request that it receives, as over HTTP/1.1', async () => {
+    const { x = '', y = '' } = pair.publicKey.export({ format: 'jwk' });
+    const kid = hash('sha256', JSON.stringify({ crv: 'P-256', kty: 'EC', x, y }), 'base64url');
+    using server = await H2Server.start();
+    await using rig = await server.rig({
+      grants: [{ ...anything, permit: 'payments' }],
+      sign: (order) => ({ type: 'signed', token: permitOf(order, kid, Date.now()) }),
+    });
+    using agent = await client(rig);
+    const fields = { ':method': 'POST', ':path': '/echo?q=1', accept: '*/*', cookie: 'a=1; b=2' };
+    expect((await agent.ask(fields, 'hello')).status).toBe(200);
+    expect(server.versions).toEqual(['2.0']);
+    const marks: string[] = [];
+    const effector = {
+      keys: await PermitKeys.import({ keys: [{ kty: 'EC', crv: 'P-256', x, y, kid, alg: 'ES256', use: 'sig' }] }),
+      audience: 'payments',
+      destination: `https://${host}:443`,
+      clock: Date,
+      used: {
+        look: async () => ({ used: false, outlived: false, superseded: false }),
+        take: async ({ id: mark }: { readonly id: string }) =>
+          marks.push(mark) > 1 ? ('used' as const) : ('taken' as const),
+      },
+    };
+    const [headers = []] = server.heads;
+    const request = { method: 'POST', target: '/echo?q=1', headers, body: Buffer.from('hello') };
+    expect(await verifyPermit(request, effector)).toMatchObject({ ok: true, permit: { session: id } });
+    const other = {
+      ...request,
+      headers: headers.map(([name, value]) => [name, name === 'accept' ? 'a' : value] as const),
+    };
+    expect(await verifyPermit(other, effector)).toEqual({ ok: false, code: 'permit-request' });
   });
 });
 
