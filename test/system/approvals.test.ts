@@ -95,4 +95,111 @@ describe('a request that a person must agree to', () => {
       { part: 'decisions', ok: true, open: false },
     ]);
   });
+
+  it('is told why when somebody says no, and is refused the same until the question would have expired', async () => {
+    const before = server.requests.length;
+    const { child, seen } = start(deployment, `${post('amount=20')}; ${post('amount=20')}`);
+    await wait(async () => (await waiting(deployment)).length === 1, 'the question');
+    const [held] = await waiting(deployment);
+    const denied = await deployment.cordon(['deny', held?.id ?? '', '--reason', 'use the staging account']);
+    expect(denied.status, denied.stderr).toBe(0);
+    expect(await child.closed).toBe(0);
+    expect(seen.out.match(/use the staging account/g)).toHaveLength(2);
+    expect(seen.out.match(/approval-denied/g)?.length).toBeGreaterThanOrEqual(2);
+    expect(server.requests.length).toBe(before);
+    const late = await deployment.cordon(['approve', held?.id ?? '']);
+    expect([late.status, late.stderr.includes('view-gone') || late.stderr.includes('denied')]).toEqual([64, true]);
+  });
+
+  it('goes out once, however many wait for the same bytes, and its bytes alone', async () => {
+    const before = server.requests.length;
+    const many = Array.from({ length: 8 }, (_, i) => `${post('amount=30')} > o${i} & p="$p $!"`).join('\n');
+    const { child, seen } = start(deployment, `${many}\nwait $p\ncat o*; ${post('amount=31')} &\nwait`);
+    await wait(async () => (await waiting(deployment)).length === 1, 'the question');
+    const [held] = await waiting(deployment);
+    const holding = async () =>
+      (await deployment.decisions()).filter(({ session, outcome }) => session === held?.session && outcome === 'hold');
+    await wait(async () => (await holding()).length === 8, 'all of them to wait');
+    expect((await deployment.cordon(['approve', held?.id ?? ''])).status).toBe(0);
+    // One byte more is another question, and it stays one.
+    await wait(async () => (await waiting(deployment)).some(({ id }) => id !== held?.id), 'the other question');
+    expect(seen.out.match(/paid 200/g)).toHaveLength(1);
+    expect(seen.out.match(/"code": "hold-over"/g)).toHaveLength(7);
+    expect(server.requests.slice(before).map(({ body }) => String(body))).toEqual(['amount=30']);
+    await deployment.cordon(['kill', held?.session ?? '']);
+    expect(await child.closed).toBe(137);
+    await wait(async () => (await waiting(deployment)).length === 0, 'nothing to wait after the kill');
+    expect(server.requests.length).toBe(before + 1);
+  });
+
+  it('and its approval outlive a daemon that was killed; nothing outlives a kill of the session', async () => {
+    const before = server.requests.length;
+    const { child } = start(deployment, 'sleep 600');
+    const running = async () => (await deployment.cordon(['ps', '--json'])).stdout;
+    await wait(async () => (await running()).includes('"running"'), 'the agent');
+    const [{ id: session } = { id: '' }] = (await running())
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { id: string });
+    const asks = `curl -s -m 60 -H 'Prefer: respond-async' -X POST -d amount=40 https://${host}/pay/1`;
+    expect((await deployment.cordon(['exec', session, '--', '/bin/sh', '-c', asks])).stdout).toContain('hold-pending');
+    const [held] = await waiting(deployment);
+    expect((await deployment.cordon(['approve', held?.id ?? ''])).status).toBe(0);
+    const { roles } = JSON.parse((await deployment.cordon(['status', '--json'])).stdout) as {
+      roles: Array<{ role: string; pid: number }>;
+    };
+    process.kill(roles.find(({ role }) => role === 'control')?.pid ?? 0, 'SIGKILL');
+    await wait(async () => (await deployment.up()).status === 0, 'the daemon to be back');
+    expect(await waiting(deployment)).toMatchObject([{ id: held?.id, state: 'approved' }]);
+    // The gateway finds the new daemon by itself.
+    await wait(async () => {
+      const { stdout } = await deployment.cordon(['exec', session, '--', '/bin/sh', '-c', asks]);
+      return stdout === 'paid';
+    }, 'the approved request to go out');
+    expect(server.requests.length).toBe(before + 1);
+    expect((await deployment.cordon(['exec', session, '--', '/bin/sh', '-c', asks])).stdout).toContain('hold-pending');
+    const [open] = await waiting(deployment);
+    await deployment.cordon(['kill', session]);
+    expect(await child.closed).toBe(137);
+    expect((await deployment.cordon(['approve', open?.id ?? ''])).status).not.toBe(0);
+    expect(server.requests.length).toBe(before + 1);
+    const verified = await deployment.cordon(['ledger', 'verify']);
+    expect(verified.status, verified.stdout).toBe(0);
+  }, 120_000);
+});
+
+describe('a tenant that wants two people', () => {
+  it('lets nothing through before two different people have said yes, by keys of their own', async () => {
+    const ca = new TestCa();
+    await using server = await HttpSink.start({ tls: ca.issue([host]), answer: () => ({ status: 200, body: 'paid' }) });
+    await using deployment = await Deployment.start({ destinations: destinationsOf({ [host]: server.port }, ca) });
+    const rules = 'default: allow\napprovals: { rungs: [1, 2], fourEyes: true }\n';
+    writeFileSync(path.join(deployment.home, 'policy/tenant.yaml'), rules);
+    await wait(async () => {
+      const { stdout } = await deployment.cordon(['policy', 'show', '--json']);
+      return (JSON.parse(stdout) as { generation: number }).generation === 2;
+    }, 'the tenant’s rules');
+    writeFileSync(path.join(deployment.workspace, 'cordon.yaml'), policy.replace('approval: 1', 'approval: 2'));
+    for (const name of ['bob', 'eve']) {
+      expect((await deployment.cordon(['people', 'add', name, '--key', `${name}.pem`])).status).toBe(0);
+    }
+    expect((await deployment.cordon(['people', 'add', 'bob', '--key', 'bob2.pem'])).status).toBe(0);
+    const { child, seen } = start(deployment, post('amount=50'));
+    await wait(async () => (await waiting(deployment)).length === 1, 'the question');
+    const id = (await waiting(deployment))[0]?.id ?? '';
+    const approve = async (...more: string[]) => {
+      const { status, stdout, stderr } = await deployment.cordon(['approve', id, ...more]);
+      return `${status} ${stdout.split('\n').at(-2)}${/[a-z-]+(?=:)|\b(?:approval|hold)-[a-z-]+/.exec(stderr)?.[0] ?? ''}`;
+    };
+    // The owner of the daemon is the one whom the agent acts for.
+    expect(await approve()).not.toMatch(/^0/);
+    expect(await approve('--key', 'bob.pem')).toContain('1 of 2 people have agreed');
+    expect(await approve('--key', 'bob2.pem')).not.toMatch(/^0/);
+    expect(server.requests).toHaveLength(0);
+    expect(await approve('--key', 'eve.pem')).toContain('the agent may send exactly this');
+    expect(await child.closed).toBe(0);
+    expect(seen.out).toBe('paid 200\n');
+    const shown = (await deployment.cordon(['approvals', '--all', '--json'])).stdout;
+    expect(JSON.parse(shown.split('\n')[0] ?? '')).toMatchObject({ state: 'used', rung: { quorum: 2 } });
+  }, 120_000);
 });

@@ -1,3 +1,4 @@
+import { approvalMutations } from './approvals.ts';
 import { budgetMutations } from './budgets.ts';
 import { captureMutations } from './capture.ts';
 import { egressMutations } from './egress.ts';
@@ -14,6 +15,7 @@ import { websocketMutations } from './websocket.ts';
 export const mutations: readonly Mutation[] = [
   ...gatewayMutations,
   ...budgetMutations,
+  ...approvalMutations,
   ...captureMutations,
   ...egressMutations,
   ...policyMutations,

@@ -39,13 +39,14 @@ const deniedCodes = new Set([
   'stop-permanent',
   'forbidden',
   'no-grant',
+  'view-mismatch',
 ]);
 
 export function exitStatusOf(error: unknown): number {
   if (!isCordonError(error)) return exitStatus.internal;
   if (configurationCodes.has(error.code)) return exitStatus.configuration;
   if (deniedCodes.has(error.code)) return exitStatus.denied;
-  if (error.code === 'usage') return exitStatus.usage;
+  if (error.code === 'usage' || error.code === 'view-gone') return exitStatus.usage;
   if (
     error.code === 'unreachable' ||
     error.code === 'unavailable' ||

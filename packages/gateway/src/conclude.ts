@@ -111,7 +111,7 @@ export async function conclude(
   }
   session.denied.note(road.clock.monotonic());
   // To wait for a person is no sign of an agent that has lost its way.
-  if (verdict.record.outcome === 'deny') noteDenied(road, session, verdict);
+  if (verdict.record.outcome === 'deny' && !verdict.code.startsWith('hold-')) noteDenied(road, session, verdict);
   const place = placeOf(intent.resource, rulesFor(policy.snapshot, intent.resource));
   const problem = deniedProblem(verdict, facts.attempt, place);
   remember(session, facts, intent, problem);

@@ -16,7 +16,6 @@ export type DigestKind =
   | 'hold'
   | 'view'
   | 'approval'
-  | 'endorsement'
   | 'layer'
   | 'bundle'
   | 'entry'

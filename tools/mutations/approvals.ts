@@ -1,0 +1,180 @@
+import { type Mutation, mutationsOf } from './mutation.ts';
+
+const policy = (name: string): string => `packages/policy/src/approval/${name}.ts`;
+const control = (name: string): string => `packages/control-plane/src/approvals/${name}.ts`;
+const gateway = (name: string): string => `packages/gateway/src/${name}.ts`;
+const approval = 'packages/policy/test/approval.test.ts';
+const steps = 'packages/control-plane/test/approval-steps.test.ts';
+const held = 'packages/gateway/test/hold.test.ts';
+const plane = 'packages/control-plane/test/approvals.test.ts';
+
+export const approvalMutations: readonly Mutation[] = [
+  ...mutationsOf(
+    'packages/protocol/src/dsse.ts',
+    ['packages/protocol/test/dsse.test.ts'],
+    [
+      ['any type', 'if (envelope.payloadType !== payloadType) return', 'if (payloadType === null) return'],
+      ['any signature', '|| !verify(null, bytes, publicKey, signature)', ''],
+      ['a key under another name', '|| pinKey(raw).id !== key.id', ''],
+      ['another algorithm', "key.algorithm !== 'ed25519' || ", ''],
+      ['nobody signed', "if (signers.size === 0) return { ok: false, code: 'signature-unknown-key' };", ''],
+      ['two texts of one payload', "return bytes.toString('base64') === text ? bytes : null;", 'return bytes;'],
+    ],
+  ),
+  ...mutationsOf(
+    policy('check'),
+    [approval],
+    [
+      ['other bytes', "if (hashIntent(intent) !== hold.intent) return 'approval-other-intent';", ''],
+      ['another policy', "if (!isSamePolicy(hold.policy, policy)) return 'approval-other-policy';", ''],
+      ['a generation', 'a.generation === b.generation && ', ''],
+      ['a revision', 'a.revision === b.revision && ', ''],
+      ['a digest', 'a.digest === b.digest && ', ''],
+      ['an expired question', "if (now >= hold.expires) return 'approval-expired';", ''],
+      ['an expired answer', "if (now >= answer.expires) return 'approval-expired';", ''],
+      ['another hold', "if (answer.hold !== hold.id) return 'approval-other-hold';", ''],
+      ['an answer to other bytes', "if (answer.intent !== hold.intent) return 'approval-other-intent';", ''],
+      [
+        'an answer under another policy',
+        "if (!isSamePolicy(answer.policy, hold.policy)) return 'approval-other-policy';",
+        '',
+      ],
+      ['another nonce', "if (answer.nonce !== hold.nonce) return 'approval-other-nonce';", ''],
+      ['another view', "if (answer.view !== hold.view) return 'approval-other-view';", ''],
+      ['another name', ' || !samePerson(signed, answer.person)', ''],
+      ['two signatures', 'others.length > 0 || ', ''],
+      [
+        'one person twice',
+        "if (counted.some(({ person }) => samePerson(person, answer.person))) return no('approval-person-twice');",
+        '',
+      ],
+      ['a no', "if (answer.verdict === 'deny') return no('approval-denied');", ''],
+      ['too few', "if (counted.length < hold.rung.quorum) return no('approval-quorum');", ''],
+      ['a strong one', "if (hold.rung.strong) return no('approval-quorum');", ''],
+      ['used up', "if (left < 1) return no('approval-used');", ''],
+      ['worse labels', "if (!isNoWorse(flow, hold.floor)) return no('approval-floor');", ''],
+      ['four eyes', "if (!counts) return 'approval-four-eyes';", ''],
+    ],
+  ),
+  ...mutationsOf(
+    policy('record'),
+    [approval],
+    [
+      ['another spelling', " === Buffer.from(bytes).toString('utf8') ? record : null", " !== '' ? record : null"],
+      [
+        'any number of uses',
+        "isBetween(value['uses'], 1, limits.approvalUsesMax)",
+        "isBetween(value['uses'], 1, 1000)",
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    policy('receipt'),
+    [held],
+    [
+      [
+        'any key',
+        "if (!opened.ok) return { ok: false, code: 'receipt-signature' };",
+        'if (!opened.ok) return { ok: true, approval: { quorum: 1, strong: false, ids: [] }, left: 1, people: [] };',
+      ],
+      ['another gateway', 'receipt.gateway === question.gateway &&', ''],
+      ['another attempt', 'receipt.attempt === question.attempt &&', ''],
+      ['too old', "if (now >= receipt.expires) return { ok: false, code: 'receipt-expired' };", ''],
+      ['another hold', 'receipt.record === digestHold(hold)', 'receipt.record !== null'],
+    ],
+  ),
+  ...mutationsOf(
+    control('approvals'),
+    [steps],
+    [
+      ['a use is counted after it is recorded', 'await store.update(hold.record.id, hold.version, change);\n', ''],
+      [
+        'a stop during the use',
+        '      this.#standing(asked.session, asked.policy);\n      if (!stands',
+        '      if (!stands',
+      ],
+      [
+        'stopped at the start',
+        "approvals.voidWhere(({ session }) => approvals.#isStopped(session), 'session-stopped');",
+        '',
+      ],
+      ['stale at the start', '    approvals.voidStale();\n', ''],
+      [
+        'open is not recorded',
+        "await recorder.record({ type: 'hold', session: hold.session, data, body }, 'disk');",
+        '',
+      ],
+      [
+        'any room',
+        'if (this.#live.countOf(session) >= limits.holdsPerSessionMax) {',
+        'if (this.#live.size < 0) {',
+        [plane],
+      ],
+      [
+        'answers count twice',
+        "if (again && record.verdict === 'approve') throw uncounted('approval-person-twice');",
+        '',
+        [plane],
+      ],
+      ['another session uses it', 'hold.session !== asked.session || ', '', [plane]],
+      [
+        'any order',
+        "if (strange !== null) throw refusal('hold-mismatch', `${strange} is not what was to be expected`);",
+        '',
+        [plane],
+      ],
+      [
+        'any rung',
+        'if (!isRungOf(order.rung, this.#parts.tenant())) throw',
+        'if (this.#parts === null) throw',
+        [plane],
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    gateway('hold/judge-held'),
+    [held],
+    [
+      ['for an agent that has gone', '  patience.signal.throwIfAborted();\n', ''],
+      [
+        'a body that is not shown',
+        'if (readable === null || readable.length > road.limits.holdPayloadBytesMax) return undefined;',
+        'if (readable === null) return null;',
+      ],
+      [
+        'the answer is believed',
+        'if (checked.ok) return checked.approval;',
+        'return { quorum: 1, strong: false, ids: [] };',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    gateway('hold/desk'),
+    [held],
+    [
+      [
+        'any number waits',
+        'if (own >= limits.holdsWaitingPerSessionMax || this.#count >= limits.holdsWaitingMax) return null;',
+        '',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    gateway('http/headers'),
+    [held],
+    [['the hold is part of the request', "['proxy-', 'x-forwarded-', 'cordon-']", "['proxy-', 'x-forwarded-']"]],
+  ),
+  ...mutationsOf(
+    'packages/protocol/src/view-lines.ts',
+    ['packages/protocol/test/view-lines.test.ts'],
+    [
+      ['controls reach the terminal', '.replace(hidden, spelt)', ''],
+      ['look-alikes', '(hasLatin.test(letters) ? letters.replace(notLatin, spelt) : letters)', 'letters'],
+      [
+        'no bar before the agent’s words',
+        "text.split('\\n').map((line) => `${bar}${marked(line)}`)",
+        "text.split('\\n').map((line) => marked(line))",
+      ],
+    ],
+  ),
+];
