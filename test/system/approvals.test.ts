@@ -1,18 +1,14 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { destinationsOf, HttpSink, TestCa } from '@cordon/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BackgroundRun, Deployment } from '../support/deployment.ts';
 import { until } from '../support/until.ts';
 
-const host = 'pay.example';
-const policy = `version: 1
-grants:
-  - allow: ${host}/free/**
-  - allow: ${host}/pay/**
-    methods: [POST]
-    approval: 1
-`;
+// The rules are the guide's own, so that what it shows is what is tried here.
+const guide = readFileSync(new URL('../../docs/guides/approvals.md', import.meta.url), 'utf8');
+const host = 'pay.example.com';
+const policy = /```yaml\n(version: 1[\s\S]*?)```/.exec(guide)?.[1] ?? '';
 const wait = (condition: () => boolean | Promise<boolean>, what: string): Promise<void> =>
   until(condition, what, 30_000);
 
@@ -96,6 +92,18 @@ describe('a request that a person must agree to', () => {
     ]);
   });
 
+  it('docs/guides/approvals.md names no command and no option that is not there', async () => {
+    const lines = [...guide.matchAll(/^\$ cordon (approvals|approve|deny|whoami|people [a-z]+)([^\n]*)/gm)];
+    expect(lines.length).toBeGreaterThan(10);
+    const help = new Map<string, string>();
+    for (const [, name = '', rest = ''] of lines) {
+      const text = help.get(name) ?? (await deployment.cordon([...name.split(' '), '--help'])).stdout;
+      help.set(name, text);
+      expect(text, name).toContain(`cordon ${name}`);
+      for (const [option] of rest.matchAll(/--[a-z]+/g)) expect(text, `${name} ${option}`).toContain(option);
+    }
+  });
+
   it('is told why when somebody says no, and is refused the same until the question would have expired', async () => {
     const before = server.requests.length;
     const { child, seen } = start(deployment, `${post('amount=20')}; ${post('amount=20')}`);
@@ -173,7 +181,7 @@ describe('a tenant that wants two people', () => {
     const ca = new TestCa();
     await using server = await HttpSink.start({ tls: ca.issue([host]), answer: () => ({ status: 200, body: 'paid' }) });
     await using deployment = await Deployment.start({ destinations: destinationsOf({ [host]: server.port }, ca) });
-    const rules = 'default: allow\napprovals: { rungs: [1, 2], fourEyes: true }\n';
+    const rules = /```yaml\n(default: allow[\s\S]*?) {2}webhook/.exec(guide)?.[1] ?? '';
     writeFileSync(path.join(deployment.home, 'policy/tenant.yaml'), rules);
     await wait(async () => {
       const { stdout } = await deployment.cordon(['policy', 'show', '--json']);

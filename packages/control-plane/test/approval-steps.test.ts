@@ -196,7 +196,13 @@ describe('a step', () => {
       await expect.poll(() => stateOf(hold), patient).toBe('void');
     }
     const states = async () => (await store.holds.list({})).items.map(({ state }) => state);
-    await expect.poll(states, patient).toEqual(['void', 'void', 'void']);
+    // The last use is out of the list of those that can be void, and a stop still stops it.
+    [stopped, ledger] = [false, async () => undefined];
+    const { hold } = await approvals.open(order('last'));
+    await yes(hold);
+    ledger = stopMeanwhile('approval.used');
+    await expect(use(hold, 'last')).rejects.toMatchObject({ code: 'session-stopped' });
+    await expect.poll(states, patient).toEqual(['used', 'void', 'void', 'void']);
   });
 });
 
