@@ -130,7 +130,11 @@ export const approvalMutations: readonly Mutation[] = [
     gateway('hold/judge-held'),
     [held],
     [
-      ['for an agent that has gone', '  patience.signal.throwIfAborted();\n', ''],
+      [
+        'for an agent that has gone',
+        'no use is spent on it.\n  patience.signal.throwIfAborted();',
+        'no use is spent on it.',
+      ],
       [
         'a body that is not shown',
         'if (readable === null || readable.length > road.limits.holdPayloadBytesMax) return undefined;',

@@ -157,6 +157,26 @@ describe('a request that is held', () => {
     expect(sink.requests).toHaveLength(0);
   });
 
+  it('spends no approval on an agent that goes while the hold is looked for', async () => {
+    const { rig, sink } = await start({ limits: { holdWaitMs: 100 } });
+    await (await send(rig, pay())).answer();
+    await rig.answer('approved');
+    const gate = Promise.withResolvers<void>();
+    rig.people.openGate = gate.promise;
+    const { client } = await send(rig, pay());
+    const inFlight = async () => (await rig.control?.call('stats', null))?.sessions[0];
+    await rig.until(async () => (await inFlight())?.inFlight === 1);
+    client.socket.destroy();
+    // The connection of the first try is still there.
+    await rig.until(async () => (await inFlight())?.sockets === 1);
+    gate.resolve();
+    await rig.until(async () => (await inFlight())?.inFlight === 0);
+    expect(rig.people.uses).toEqual([]);
+    expect(sink.requests).toHaveLength(0);
+    // It is there for the next try.
+    expect((await (await send(rig, pay())).answer()).status).toBe(200);
+  });
+
   it('ends at once when the session is stopped, and nothing of it is sent afterwards', async () => {
     const { rig, sink } = await start();
     const { client } = await send(rig, pay());

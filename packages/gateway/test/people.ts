@@ -29,6 +29,8 @@ export class PlayedPeople {
   usesLeft = 1;
   failOpen: string | null = null;
   change: { receipt?: Partial<ApprovalReceipt>; approval?: Partial<ApprovalRecord>; signWith?: string } = {};
+  /** While set, a question waits for it. */
+  openGate: Promise<void> | null = null;
   /** While set, a use waits for it. */
   gate: Promise<void> | null = null;
 
@@ -36,7 +38,8 @@ export class PlayedPeople {
     return this.receiptKey.pinned;
   }
 
-  open(order: HoldOrder): HoldNews {
+  async open(order: HoldOrder): Promise<HoldNews> {
+    await this.openGate;
     if (this.failOpen !== null) throw new CordonError(this.failOpen, 'no');
     this.orders.push(order);
     const intent = digestRecord('intent', order.intent as unknown as RecordValue);

@@ -62,11 +62,12 @@ export async function judgePatiently(
   }
   const opened = await open(road, asker, asked, held, payload);
   if ('outcome' in opened) return opened;
+  // Nothing is done for an agent that has gone, and no use is spent on it.
+  patience.signal.throwIfAborted();
   if (opened.state !== 'open') return await settle(road, asker, asked, held, opened);
   const pending = await recordHeld(road, asker, asked, held, { hold: opened, patience });
   if (patience.respondAsync) return pending;
   const news = await watch.settled(opened.hold, road.limits.holdWaitMs, patience.signal);
-  // Nothing is done for an agent that has gone.
   patience.signal.throwIfAborted();
   if (news === null) return pending;
   const policy = road.policyOf(asker.session.id);
