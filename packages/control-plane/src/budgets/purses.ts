@@ -1,4 +1,4 @@
-import { type Budget, type Budgets, type BudgetUnit, budgetUnits, type SessionPolicy } from '@cordon/protocol';
+import type { Budget, Budgets, BudgetUnit, SessionPolicy } from '@cordon/protocol';
 import type { BudgetAccount, LimitedAccount } from '@cordon/store';
 
 /** A purse: whose, since when it counts, and what may be taken from it. */
