@@ -158,7 +158,7 @@ describe('a bundle', () => {
     await using harness = await Harness.start();
     await using gateway = await FakeGateway.connect(harness.controlSocket);
     const operator = new Operator(harness);
-    const make = (more: Partial<Parameters<typeof buildBundle>[0]>) => {
+    const make = (more: Partial<Parameters<typeof buildBundle>[0]>, by = operator.key) => {
       const built = buildBundle({
         ...{ scope: 'tenant/local', generation: 2, previous: null, rungs: [], engine: testEngine().digest },
         ...{ notBefore: '2020-01-01T00:00:00.000Z', expires: null },
@@ -166,10 +166,13 @@ describe('a bundle', () => {
         ...more,
       });
       if (!built.ok) throw new TypeError(built.message);
-      const envelope = signEnvelope(bundleType, built.bundle.manifestBytes, [operator.key]);
+      const envelope = signEnvelope(bundleType, built.bundle.manifestBytes, [by]);
       return { bundle: built.bytes.toString('base64'), envelope };
     };
     await operator.refused(make({ scope: 'tenant/other' }), 'bundle-invalid', /tenant\/other/);
+    // Of a stranger's bundle nothing is looked at but its signatures.
+    const stranger = openSigningKey(createSigningKey().privatePem);
+    await operator.refused(make({ scope: 'tenant/other' }, stranger), 'bundle-unsigned', /no signature/);
     await operator.refused(make({ engine: `sha256:${'0'.repeat(64)}` }), 'bundle-invalid', /another engine/);
     await operator.refused(make({ notBefore: '2999-01-01T00:00:00.000Z' }), 'bundle-invalid', /not valid before/);
     await operator.refused(make({ expires: '2020-01-02T00:00:00.000Z' }), 'bundle-invalid', /expired/);

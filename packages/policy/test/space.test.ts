@@ -61,6 +61,19 @@ describe('the proof over the finite part', () => {
     expect(finding?.why).toBe('breaker 1 is allowed where breaker 0 is not');
   });
 
+  it('finds a mistake that shows only where a layer below permits something odd', () => {
+    const ceiling = {
+      ...flowCeiling,
+      'ceiling/core/R0-live': 'forbid (principal, action, resource) when { context.depth > 4 };',
+    };
+    const odd = {
+      'tenant/odd': 'permit (principal, action, resource) when { context.depth == 3 && context.anomaly < 1 };',
+    };
+    const { findings } = proveAll(withCeiling(ceiling, odd), { properties: ['T5'] });
+    expect(findings[0]?.example).toContain('depth 3');
+    expect(findings[0]?.why).toBe('allowed though live is false');
+  });
+
   it('says that it is not complete when the budget does not suffice', () => {
     const huge = Object.fromEntries(
       Array.from({ length: 3 }, (_, index) => [
@@ -117,12 +130,15 @@ describe('the tables', () => {
     const snapshot = withCeiling({
       'ceiling/a': 'permit (principal, action, resource) when { context.flow.destInteg >= 2 && context.anomaly != 1 };',
       'ceiling/b': 'permit (principal, action, resource) when { context.minuteOfWeek < 480 };',
+      'ceiling/c': 'permit (principal, action, resource) when { context.boundary <= 1 && 2 > context.attested };',
     });
     const values = (path: string): readonly AxisValue[] | undefined =>
       axesOf(readSnapshot(snapshot).all).find((axis) => axis.path === path)?.values;
     expect(values('flow.destInteg')).toEqual([3, 2, 1, 0]);
     expect(values('anomaly')).toEqual([0, 1, 2]);
     expect(values('minuteOfWeek')).toEqual([0, 600]);
+    expect(values('boundary')).toEqual([2, 1]);
+    expect(values('attested')).toEqual([2, 0]);
     expect(values('flow.argConf')).toBeUndefined();
   });
 });
