@@ -1,7 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { createCheckpointKey, createWitnessKey } from '@cordon/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Deployment } from '../support/deployment.ts';
 import { until } from '../support/until.ts';
@@ -220,6 +221,56 @@ describe('the examples of the documents', () => {
     } finally {
       await sh.end(server);
       await sh.end(ownServer);
+    }
+  });
+
+  it('docs/guides/prove.md: a stranger checks one decision, and the whole record', async () => {
+    const port = await freePort();
+    const guide = document('docs/guides/prove.md').replaceAll('7433', `${port}`).replaceAll('tools/', `${root}/tools/`);
+    const [keep = '', witness = '', believe = '', prove = '', check = '', whole = '', forget = ''] = blocks(
+      guide,
+      'sh',
+    );
+    const sh = shellOf(deployment);
+    await sh(keep);
+    const server = sh.start(`exec ${witness}`);
+    try {
+      const line = path.join(deployment.workspace, 'witness.line');
+      await until(
+        () => existsSync(line) && readFileSync(line, 'utf8').endsWith('\n'),
+        'the witness to say its key',
+        20_000,
+      );
+      await sh(believe);
+      await deployment.sh('curl -s -m 5 https://refused.example/secret-thing');
+      const [denied] = await deployment.decisions();
+      const named = (text: string): string =>
+        text.replace('$ATTEMPT', String(denied?.['attempt'])).replace('$SESSION', String(denied?.['session']));
+      await sh(named(prove));
+      const [first = '', second = ''] = check.trim().split('\n');
+      const said = await sh(first);
+      expect(said).toMatch(/^ok {3}entry \d+ of \d+/);
+      expect(said).toContain('outcome: "deny"');
+      expect(said).toContain('cosigned by witness.local/w1');
+      expect(JSON.parse(await sh(second))).toMatchObject({
+        ok: true,
+        entry: { data: { attempt: denied?.['attempt'] } },
+      });
+      // The same file says nothing to who believes another key, or other witnesses.
+      const other = path.join(deployment.workspace, 'other.vkey');
+      writeFileSync(other, createCheckpointKey('other.invalid/ledger').verifierKey);
+      await expect(sh(first.replace('ledger.vkey', other))).rejects.toThrow(/BAD/);
+      const stranger = createWitnessKey('w.invalid/1').verifierKey;
+      writeFileSync(path.join(deployment.workspace, 'strangers'), `witness w ${stranger}\nquorum w\n`);
+      await expect(sh(first.replace('--witnesses witnesses', '--witnesses strangers'))).rejects.toThrow(/too few/);
+      const report = await sh(whole);
+      for (const part of ['entries', 'complete', 'tree', 'witnesses', 'approvals', 'kill', 'decisions']) {
+        expect(report).toMatch(new RegExp(`^local +${part} +ok `, 'm'));
+      }
+      await sh(named(forget));
+      expect(await sh(whole)).toMatch(/^local +decisions +part .*1 notReplayable/m);
+    } finally {
+      await sh.end(server);
     }
   });
 

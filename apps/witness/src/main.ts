@@ -52,12 +52,14 @@ function main(words: readonly string[]): number | null {
     // A line of a policy file (C2SP tlog-policy), ready to be copied.
     process.stdout.write(`witness ${cosigner.name} ${cosigner.verifierKey} http://127.0.0.1:${bound}\n`);
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      server.close(() => witness[Symbol.dispose]());
-      server.closeAllConnections();
-    });
-  }
+  const end = (): void => {
+    server.close(() => witness[Symbol.dispose]());
+    server.closeAllConnections();
+    if (process.connected === true) process.disconnect();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
+  // Started by the command line: it ends with it.
+  if (process.connected === true) process.once('disconnect', () => end());
   return null;
 }
 

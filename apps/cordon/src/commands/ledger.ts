@@ -110,7 +110,11 @@ export const witness: Command = {
 
 /** Ends with it, and with its exit status. */
 async function runProgram(program: string, words: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'inherit', 'inherit'], env: {} });
+  const child = spawn(process.execPath, [program, ...words], {
+    // The channel ends with us, however we end, and the program with it.
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: {},
+  });
   const pass = (signal: NodeJS.Signals) => void child.kill(signal);
   process.on('SIGINT', pass).on('SIGTERM', pass);
   return await new Promise((resolve, reject) => {
