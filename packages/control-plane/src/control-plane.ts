@@ -124,6 +124,7 @@ export class ControlPlane {
       engine,
       decisions,
       sessions: store.sessions,
+      holds: store.holds,
       generation: (number) => tenant.generation(number),
     });
     const stats = this.#statsReader();

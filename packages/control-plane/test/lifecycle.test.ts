@@ -7,6 +7,7 @@ import { createSigningKey, openSigningKey, type Signer, signEnvelope } from '@co
 import { openStore } from '@cordon/store';
 import { describe, expect, test } from 'vitest';
 import { createLog } from '../src/index.ts';
+import { Explainer } from '../src/ledger/explain.ts';
 import { Gateways } from '../src/uplink/gateways.ts';
 import { FakeGateway } from './fake-gateway.ts';
 import { type ApiReply, Harness, testEngine, until } from './harness.ts';
@@ -324,6 +325,44 @@ describe('a candidate', () => {
     expect(gateway.gateway.tenants).toHaveLength(1);
     expect((await harness.send('DELETE', '/v1/policy/shadow')).json.candidate).toBe('candidate');
     expect((await harness.get('/v1/policy/shadow')).json.report).toBeNull();
+  });
+});
+
+describe('an explanation', () => {
+  test('names the people who were asked about these very bytes, and what they said', async () => {
+    const answer = (sub: string, verdict: string) => ({
+      envelope: {
+        payload: Buffer.from(JSON.stringify({ person: { iss: 'local:0', sub }, verdict })).toString('base64'),
+      },
+      at: '2026-01-01T00:00:00.000Z',
+    });
+    const hold = (id: string, intent: string, answers: readonly object[]) => ({
+      record: { id, intent, rung: { quorum: 2, strong: false } },
+      ...{ state: 'approved', at: '2026-01-01T00:00:00.000Z', answers },
+    });
+    const held = [
+      hold('hld_2', 'sha256:a', [answer('ada', 'approve'), answer('bob', 'approve')]),
+      hold('hld_other', 'sha256:b', [answer('eve', 'deny')]),
+      hold('hld_1', 'sha256:a', []),
+    ];
+    const explainer = new Explainer({
+      decisions: {
+        get: async () => ({
+          row: { session: 'ses_1', data: {} },
+          body: { intent: null, facts: null, decision: null, all: {} },
+          decision: { generation: 1, intent: 'sha256:a' },
+        }),
+      },
+      holds: { list: async () => ({ items: held, next: null }) },
+      sessions: { get: async () => null },
+      generation: async () => null,
+    } as unknown as ConstructorParameters<typeof Explainer>[0]);
+    const { approvals } = await explainer.explain('att_1');
+    expect(approvals.map((each) => each.hold)).toEqual(['hld_1', 'hld_2']);
+    expect(approvals[1]?.answers.map(({ person, verdict }) => `${person} ${verdict}`)).toEqual([
+      'ada approve',
+      'bob approve',
+    ]);
   });
 });
 

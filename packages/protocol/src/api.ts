@@ -169,6 +169,16 @@ export const explanation = z.strictObject({
   policies: z.record(z.string(), z.string()),
   /** Each a way to be allowed: one fact changed, else two; empty where facts alone would not do. */
   nearest: z.array(z.array(z.strictObject({ fact: z.string(), from: z.string(), to: z.string() }))),
+  /** Questions to people about these very bytes, oldest first, and what they answered. */
+  approvals: z.array(
+    z.strictObject({
+      hold: z.string(),
+      state: z.string(),
+      rung: z.strictObject({ quorum: z.int(), strong: z.boolean() }),
+      at: z.string(),
+      answers: z.array(z.strictObject({ person: z.string(), verdict: z.string(), at: z.string() })),
+    }),
+  ),
 });
 export type Explanation = z.infer<typeof explanation>;
 

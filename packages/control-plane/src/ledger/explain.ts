@@ -1,12 +1,14 @@
 import { createSnapshot, type Engine, explain, type Facts, nearestAllowed, noApproval } from '@cordon/policy';
-import type { Explanation, Intent, SessionPolicy, TenantPolicy } from '@cordon/protocol';
-import type { SessionStore } from '@cordon/store';
+import type { ApprovalRecord, Explanation, Intent, SessionPolicy, TenantPolicy } from '@cordon/protocol';
+import type { HoldStore, SessionStore, StoredAnswer } from '@cordon/store';
+import { limits } from '../limits.ts';
 import type { Decisions } from './decisions.ts';
 
 export interface ExplainerParts {
   readonly engine: Engine;
   readonly decisions: Decisions;
   readonly sessions: SessionStore;
+  readonly holds: Pick<HoldStore, 'list'>;
   /** Any generation that ever was in force. */
   generation(number: number): Promise<TenantPolicy | null>;
 }
@@ -33,6 +35,7 @@ export class Explainer {
       layers: [],
       policies: {},
       nearest: [],
+      approvals: await this.#approvals(row.session, decision.intent),
     };
     const tenant = await this.#parts.generation(decision.generation);
     const stored = await this.#parts.sessions.get(row.session);
@@ -46,8 +49,10 @@ export class Explainer {
     });
     if (!made.ok) return shown;
     const [intent, facts] = [body.intent as unknown as Intent, body.facts as unknown as Facts];
-    const again = explain(made.snapshot, intent, facts);
-    const nearest = nearestAllowed(made.snapshot, intent, facts, noApproval);
+    // What people had approved when it was decided is part of what it was decided by.
+    const approval = (body.all['approval'] as unknown as typeof noApproval | undefined) ?? noApproval;
+    const again = explain(made.snapshot, intent, facts, approval);
+    const nearest = nearestAllowed(made.snapshot, intent, facts, approval);
     return {
       ...shown,
       layers: again.layers.map(({ layer, permits, forbids }) => ({
@@ -59,4 +64,25 @@ export class Explainer {
       nearest: nearest.map((changes) => changes.map((change) => ({ ...change }))),
     };
   }
+  /** The intent is content only, so every question about these bytes in this session belongs to the chain. */
+  async #approvals(session: string, intent: string): Promise<Explanation['approvals']> {
+    const { items } = await this.#parts.holds.list({ session, limit: limits.pageItemsMax });
+    return items
+      .filter((hold) => hold.record.intent === intent)
+      .reverse()
+      .map(({ record, state, at, answers }) => ({
+        hold: record.id,
+        state,
+        rung: { quorum: record.rung.quorum, strong: record.rung.strong },
+        at,
+        answers: answers.map(answerOf),
+      }));
+  }
+}
+
+/** Checked when it was taken; here it is only shown. */
+function answerOf({ envelope, at }: StoredAnswer): Explanation['approvals'][number]['answers'][number] {
+  const { payload } = envelope as { readonly payload: string };
+  const { person, verdict } = JSON.parse(Buffer.from(payload, 'base64').toString('utf8')) as ApprovalRecord;
+  return { person: person.sub, verdict, at };
 }

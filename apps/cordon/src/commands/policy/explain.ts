@@ -33,7 +33,7 @@ export const explain: Command = {
     }
     for (const [id, text] of Object.entries(policies))
       out.push('', paint('dim', `// ${id}`), text.trim().split('\n').map(visible).join('\n'));
-    out.push(...factLines(explanation, paint));
+    out.push(...factLines(explanation, paint), ...approvalLines(explanation, paint));
     for (const step of decision.next) out.push(`next     ${visible(step)}`);
     at.stdout.write(`${out.join('\n')}\n`);
     return exitStatus.ok;
@@ -60,3 +60,11 @@ function factLines({ facts, nearest, decision }: Explanation, paint: ReturnType<
 
 /** Of the record, and no policy reads them. */
 const ownMembers = new Set(['v', 'attempt', 'intent', 'at', 'freshUntil']);
+
+/** Whom these very bytes were shown, and what they said. */
+function approvalLines({ approvals }: Explanation, paint: ReturnType<typeof painter>): string[] {
+  return approvals.flatMap(({ hold, state, rung, at, answers }) => [
+    `${paint('dim', 'approval')} ${hold} ${state}: asked ${at} for ${rung.quorum} ${rung.quorum === 1 ? 'person' : 'people'}`,
+    ...answers.map(({ person, verdict, at: said }) => `         ${visible(person)}: ${verdict}, ${said}`),
+  ]);
+}

@@ -111,7 +111,7 @@ function questionRoutes({ lifecycle, shadow }: LifecycleRouteParts): Route[] {
     jsonRoute({
       method: 'PUT',
       path: '/v1/policy/shadow',
-      action: 'policy.shadow',
+      action: 'policy.beside',
       summary: 'Has a candidate judge beside, off the path of requests. Decides nothing.',
       limits: heavy,
       query: null,
@@ -125,7 +125,7 @@ function questionRoutes({ lifecycle, shadow }: LifecycleRouteParts): Route[] {
     jsonRoute({
       method: 'DELETE',
       path: '/v1/policy/shadow',
-      action: 'policy.shadow',
+      action: 'policy.unshadow',
       summary: 'Ends it; the answer is the last report.',
       limits: quick,
       query: null,
@@ -157,7 +157,7 @@ function trustRoutes({ trust }: LifecycleRouteParts): Route[] {
     jsonRoute({
       method: 'PUT',
       path: '/v1/policy/trust',
-      action: 'policy.trust',
+      action: 'policy.rotate',
       summary: 'The next trust root, signed by the thresholds of the old and of the new one.',
       limits: { ...change, bodyBytesMax: protocolLimits.apiBodyBytesMax },
       query: null,
