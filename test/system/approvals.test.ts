@@ -158,6 +158,25 @@ describe('a request that a person must agree to', () => {
     expect(server.requests.length).toBe(before + 1);
   });
 
+  it('of several pages is approved by who has read them all', async () => {
+    const { child, session } = await startIdle(deployment);
+    const lines = `head -c 100000 /dev/zero | tr '\\0' a | fold -w 70 > /tmp/long`;
+    const send = `curl -s -m 60 -H 'Prefer: respond-async' -X POST --data-binary @/tmp/long https://${host}/pay/1`;
+    const asked = await deployment.cordon(['exec', session, '--', '/bin/sh', '-c', `${lines}; ${send}`]);
+    expect(asked.stdout).toContain('hold-pending');
+    const id = (await waiting(deployment))[0]?.id ?? '';
+    const unread = await deployment.cordon(['approve', id]);
+    expect([unread.status, unread.stderr.includes('it has 2 pages')]).toEqual([64, true]);
+    const page = await deployment.cordon(['approvals', id, '--page', '2']);
+    expect(page.stdout).toMatch(/page 2 of 2\n(?: {2}\| a+\n)+/);
+    expect((await deployment.cordon(['approve', id, '--pages', '1'])).status).toBe(64);
+    expect((await deployment.cordon(['approve', id, '--pages', '2'])).status).toBe(0);
+    const sent = await deployment.cordon(['exec', session, '--', '/bin/sh', '-c', send]);
+    expect(sent.stdout).toBe('paid');
+    await deployment.cordon(['kill', session]);
+    expect(await child.closed).toBe(137);
+  });
+
   it('and its approval outlive a daemon that was killed; nothing outlives a kill of the session', async () => {
     const before = server.requests.length;
     const { child, session } = await startIdle(deployment);
