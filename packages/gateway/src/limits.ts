@@ -118,7 +118,7 @@ export const limits = {
   /** For so long a session that had no room for another question is not asked for again. */
   holdFullMs: 1_000,
   /** The control plane's answer to one question about a hold. */
-  holdCallTimeoutMs: 5_000,
+  holdCallTimeoutMs: 10_000,
   // drop the oldest
   denialsMax: 64,
   /** Names of a session that have an address standing for them. */
