@@ -17,7 +17,7 @@ function filesOf(folder: string, pattern: RegExp): SourceFile[] {
     .map((name) => ({ name, text: readFileSync(path.join(folder, name), 'utf8') }));
 }
 
-describe('the example policies', () => {
+describe('the example policies', { timeout: 120_000 }, () => {
   it('are those that their page names', () => {
     const page = readFileSync(path.join(root, 'README.md'), 'utf8');
     expect(folders).toEqual(['coding-agent', 'finance-agent', 'research-agent', 'support-agent']);

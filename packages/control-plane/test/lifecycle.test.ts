@@ -74,7 +74,7 @@ class Operator {
   }
 }
 
-describe('a bundle', () => {
+describe('a bundle', { timeout: 120_000 }, () => {
   test('is in force when every gateway decides by it, and the folder is not read any more', async () => {
     await using harness = await Harness.start();
     await using gateway = await FakeGateway.connect(harness.controlSocket);
@@ -237,7 +237,7 @@ describe('a bundle', () => {
   });
 });
 
-describe('the trust root', () => {
+describe('the trust root', { timeout: 120_000 }, () => {
   test('passes on with both thresholds, and more must sign what widens', async () => {
     await using harness = await Harness.start();
     const operator = new Operator(harness);
@@ -279,7 +279,7 @@ describe('the trust root', () => {
   });
 });
 
-describe('a candidate', () => {
+describe('a candidate', { timeout: 120_000 }, () => {
   test('is compared, replayed and run beside, and nothing of it is in force', async () => {
     await using harness = await Harness.start();
     await using gateway = await WritingGateway.open(harness);
@@ -328,7 +328,7 @@ describe('a candidate', () => {
   });
 });
 
-describe('an explanation', () => {
+describe('an explanation', { timeout: 120_000 }, () => {
   test('names the people who were asked about these very bytes, and what they said', async () => {
     const answer = (sub: string, verdict: string) => ({
       envelope: {
@@ -366,7 +366,7 @@ describe('an explanation', () => {
   });
 });
 
-describe('gateways', () => {
+describe('gateways', { timeout: 120_000 }, () => {
   test('that do not take a policy are cut off before the others are said to decide by it', async () => {
     const policy: TenantPolicy = { tenant: 'local', generation: 1, layers: [], origins: [], expires: null };
     const log = createLog(

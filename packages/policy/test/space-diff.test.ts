@@ -27,7 +27,7 @@ function grants(...allow: string[]): Readonly<Record<string, string>> {
 }
 const tenant = (policies: Readonly<Record<string, string>>): World => ({ tenant: { name: 'tenant', policies } });
 
-describe('a diff of the finite space', () => {
+describe('a diff of the finite space', { timeout: 120_000 }, () => {
   it('is empty where nothing changes, whatever the texts are called', () => {
     const same = diff(tenant({ 'tenant/a': anyone }), tenant({ 'tenant/a': anyone, 'tenant/b': anyone }));
     expect(same).toMatchObject({ changes: [], terms: [], widening: false, complete: true });
@@ -101,7 +101,7 @@ describe('a diff of the finite space', () => {
   });
 });
 
-describe('the nearest facts that would allow', () => {
+describe('the nearest facts that would allow', { timeout: 120_000 }, () => {
   const snapshot = snapshotOf(engine, { ceiling }, { rungs: solo });
   const upload = intentOf('https://x.example:443', 'POST', '/');
   const flow = {

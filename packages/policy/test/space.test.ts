@@ -24,7 +24,7 @@ const withCeiling = (ceiling: Readonly<Record<string, string>>, tenant?: Readonl
     { rungs },
   );
 
-describe('the proof over the finite part', () => {
+describe('the proof over the finite part', { timeout: 120_000 }, () => {
   it('holds for the flow rules, and covers all of it', () => {
     const proof = proveAll(withCeiling(flowCeiling));
     expect(proof.findings).toEqual([]);
@@ -85,7 +85,7 @@ describe('the proof over the finite part', () => {
   });
 });
 
-describe('the tables', () => {
+describe('the tables', { timeout: 120_000 }, () => {
   it('say of every request what the judge says', () => {
     const snapshot = withCeiling(flowCeiling, {
       'tenant/a':
