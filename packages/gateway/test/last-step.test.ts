@@ -95,6 +95,9 @@ describe('what the control plane says', () => {
     await expect(control.call('tenant', { ...tenant, generation: 4 })).rejects.toMatchObject({
       code: 'policy-rollback',
     });
+    // The same number with the same content again is what a reconnect brings; with another one it is another policy.
+    await control.call('tenant', tenant);
+    await expect(control.call('tenant', { ...tenant, layers: [] })).rejects.toMatchObject({ code: 'policy-rollback' });
     await expect(control.call('tenant', { ...tenant, generation: 6, tenant: 'other' })).rejects.toMatchObject({
       code: 'tenant-mismatch',
     });

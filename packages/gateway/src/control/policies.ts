@@ -41,9 +41,13 @@ export class Policies {
     if (this.#tenant !== null && policy.generation < this.#tenant.generation) {
       throw new GatewayError('policy-rollback', `generation ${policy.generation} is older than the one in force`);
     }
+    const digest = digestBytes(JSON.stringify(policy));
+    if (policy.generation === this.#tenant?.generation && digest !== digestBytes(JSON.stringify(this.#tenant))) {
+      throw new GatewayError('policy-rollback', `generation ${policy.generation} is in force with another content`);
+    }
     this.#tenant = policy;
     const failed = [...this.#sessions.values()].filter((session) => !this.#rebuild(session));
-    return { digest: digestBytes(JSON.stringify(policy)), failed: failed.map(({ session }) => session) };
+    return { digest, failed: failed.map(({ session }) => session) };
   }
 
   /** @throws GatewayError `tenant-mismatch`, `policy-rollback`, `policy-invalid` */
