@@ -73,6 +73,8 @@ export interface RigOptions {
   readonly start?: SessionLabels;
   /** What comes of asking for a slice of a budget; default: there is no limit. */
   readonly budget?: (request: GatewayUplink['budget.take']['params']) => Given;
+  /** Of one of {@link sessions}, where it starts with something else. */
+  readonly startOf?: (session: string) => SessionLabels;
   readonly journal?: (journal: Journal) => Journal;
   readonly home?: string;
   readonly clock?: Clock;
@@ -250,7 +252,13 @@ export class Rig implements AsyncDisposable {
     if (control === null || control.closed) return;
     await control.call('tenant', this.tenantPolicy());
     for (const id of this.options.sessions ?? []) {
-      await control.call('session', { ...this.sessionPolicy(), session: id, stopped: false });
+      const labels = this.options.startOf?.(id) ?? this.sessionPolicy().labels;
+      await control.call('session', {
+        ...this.sessionPolicy(),
+        session: id,
+        stopped: false,
+        ...(labels && { labels }),
+      });
     }
     await control.call('session', this.sessionPolicy());
     this.control = control;

@@ -69,6 +69,7 @@ export type { JsonError, JsonErrorCode } from './json/error.ts';
 export { type JsonProfile, type JsonResult, parseJson } from './json/parse.ts';
 export { isUnread, type Json, Unread } from './json/value.ts';
 export { type KnownNames, knownNames } from './known-names.ts';
+export { flowAgain } from './label/again.ts';
 export { type FlowAnswer, type FlowQuestion, flowOf } from './label/flow.ts';
 export {
   type Confidentiality,

@@ -305,6 +305,8 @@ export const suggestedGrant = z.strictObject({
   limits: z.nullable(z.strictObject({ bytes: z.string() })),
   addresses: z.nullable(z.array(z.string())),
   encodedSlash: z.boolean(),
+  /** What may be sent there, beyond what is public. */
+  clearance: z.nullable(z.enum(['internal', 'private'])),
   effect: z.enum(['read', 'share', 'destroy']),
   ...seen,
   /** How many different requests were seen that it permits. */

@@ -18,6 +18,15 @@ export function apartOf(tried: Tried, now: Decision | null): Apart | null {
       if (others.length === 0) return null;
       return { who: 'tenant', why: `the ${others.join(' and ')} layer does not permit it either` };
     }
+    case 'flow-R1':
+    case 'flow-R2':
+    case 'flow-R3':
+    case 'flow-R4':
+    case 'flow-R8':
+      // The grant is there, and does not say who gets it or how private it may be; a narrower one says both.
+      return null;
+    case 'flow-R6':
+      return { who: 'session', why: 'it shows people links or markup that anybody could have written; leave them out' };
     case 'forbidden':
       return record.reasons.every((id) => id.startsWith('session/'))
         ? { who: 'session', why: `a deny of the session's own forbids it: ${reasons}` }

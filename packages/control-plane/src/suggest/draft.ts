@@ -69,6 +69,16 @@ export function effectOf({ requests }: Pick<Draft, 'requests'>): DraftEffect {
   return worst;
 }
 
+/** What data the session held when it sent this; null: nothing that needs a word. Secrets are never cleared. */
+export function clearanceOf(draft: Pick<Draft, 'requests'>): 'internal' | 'private' | null {
+  const sends = draft.requests.filter(({ intent, code }) => {
+    return code === 'flow-R8' || (intent !== null && defaultEffect(intent) !== 'read');
+  });
+  const held = sends.reduce((most, { facts }) => Math.max(most, facts?.flow.argConf ?? 2), 0);
+  if (held === 0) return null;
+  return held === 1 ? 'internal' : 'private';
+}
+
 const smallestBytes = 4096;
 
 /** Of the largest body, rounded up so that one more word does not break it; null where no body was seen. */

@@ -3,11 +3,13 @@ import {
   createSnapshot,
   type Decision,
   type Engine,
+  flowAgain,
   mergeLayer,
   noApproval,
   type PolicySnapshot,
 } from '@cordon/policy';
 import type { OriginRule, SessionPolicy, TenantPolicy } from '@cordon/protocol';
+import { bindingAllowsOrigin } from '@cordon/secrets';
 import { fault } from '../error.ts';
 import type { Tried } from './tried.ts';
 
@@ -51,7 +53,15 @@ export class Judge {
     if (snapshot === null) return null;
     this.#evaluated += 1;
     if (this.#evaluated % turnEvaluations === 0) await new Promise((resolve) => setImmediate(resolve));
-    return authorize(snapshot, snapshot.principal, intent, facts, noApproval);
+    const flow = flowAgain(snapshot, intent, facts.flow, this.#namedBy(session, intent.resource));
+    return authorize(snapshot, snapshot.principal, intent, { ...facts, flow }, noApproval);
+  }
+
+  /** What the person's order named, and whether a credential of theirs went along whatever the agent did. */
+  #namedBy(session: string, origin: string): { readonly order: readonly string[]; readonly ownCredential: boolean } {
+    const policy = this.#sessions.get(session);
+    const ownCredential = policy?.secrets.some((each) => each.require && bindingAllowsOrigin(each, origin)) ?? false;
+    return { order: policy?.labels?.order ?? [], ownCredential };
   }
 
   #snapshotOf(session: string): PolicySnapshot | null {

@@ -57,6 +57,7 @@ function opaqueGrant(tunnel: string, times: readonly StoredRefusal[], address: s
     limits: null,
     addresses: address === null ? null : [range(address)],
     encodedSlash: false,
+    clearance: 'private',
     effect: 'share',
     ...seen(times),
     requests: 0,

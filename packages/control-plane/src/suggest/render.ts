@@ -47,11 +47,12 @@ function head({ sessions, denied, grants, verified, truncated, ownGrants }: Cont
 }
 
 function grantLines(grant: SuggestedGrant): string[] {
-  const { allow, methods, limits, addresses, encodedSlash, effect, warnings, also } = grant;
+  const { allow, methods, limits, addresses, encodedSlash, clearance, effect, warnings, also } = grant;
   const comments = [`${effect} · ${seenWords(grant)}`, ...warnings.map((warning) => `! ${warning}`)];
   if (also !== null) comments.push(`! allows also: ${also}`);
   const members = [`- allow: ${JSON.stringify(allow)}`];
   if (methods !== null) members.push(`  methods: ${list(methods)}`);
+  if (clearance !== null) members.push(`  clearance: ${clearance}`);
   if (limits !== null) members.push(`  limits: { bytes: ${JSON.stringify(limits.bytes)} }`);
   if (addresses !== null) members.push(`  addresses: ${list(addresses)}`);
   if (encodedSlash) members.push('  encodedSlash: true');

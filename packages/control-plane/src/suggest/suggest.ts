@@ -18,7 +18,7 @@ import { fault, refusal } from '../error.ts';
 import type { Decisions } from '../ledger/decisions.ts';
 import { limits } from '../limits.ts';
 import { apartOf } from './apart.ts';
-import { bytesOf, bytesWords, type Candidate, type Draft, effectOf, narrowest } from './draft.ts';
+import { bytesOf, bytesWords, type Candidate, clearanceOf, type Draft, effectOf, narrowest } from './draft.ts';
 import { groupDrafts } from './group.ts';
 import { type Extra, Judge } from './judge.ts';
 import { opaqueGrants } from './opaque.ts';
@@ -121,6 +121,7 @@ export class Suggester {
       limits: limitsOf(draft),
       addresses: addresses === null ? null : [...addresses],
       encodedSlash,
+      clearance: clearanceOf(draft),
       effect,
       ...seenTogether(requests),
       requests: requests.length,
@@ -237,8 +238,11 @@ async function verify(
 }
 
 /** `--allow` says no limits, so what needs a range or an escaped slash is left to a file. */
-function allowWords({ allow, methods, addresses, encodedSlash }: SuggestedGrant): string[] {
+function allowWords({ allow, methods, addresses, encodedSlash, clearance }: SuggestedGrant): string[] {
   if (addresses !== null || encodedSlash) return [];
+  // A read that is cleared for more than public data is nothing that `--allow` could say.
+  const sends = methods === null || methods.some((method) => method !== 'GET' && method !== 'HEAD');
+  if (clearance !== null && !sends) return [];
   return [methods === null ? allow : `${allow}:${methods.join(',')}`];
 }
 

@@ -14,8 +14,12 @@ export function breakerLevel({ clock, sinks }: Road, session: Session, intent: I
   return sink > own ? sink : own;
 }
 
+/** Denials that say nothing of what the agent asks for: it would be closed out for an outage of ours. */
+const ofOurs: ReadonlySet<string> = new Set(['stale-policy', 'session-stopped', 'slow-decision']);
+
 /** What the breaker itself denied says nothing new, so it does not count. */
-export function noteDenied(road: Road, session: Session, { intent, record, by }: Denied): void {
+export function noteDenied(road: Road, session: Session, { intent, record, by, code }: Denied): void {
+  if (ofOurs.has(code)) return;
   if (by === 'policy' && record.reasons.includes(coreRuleIds.breaker)) return;
   const tripped = session.breakers.denied(intent, road.clock.monotonic());
   if (tripped === null) return;

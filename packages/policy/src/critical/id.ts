@@ -13,7 +13,7 @@ const scripts = [
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u,
 ] as const;
 /** Letters that look like Latin ones all by themselves: a name of nothing else is a disguise (whole-script confusable). */
-const disguise = /^[асеорхуіјѕһԁԛԝьгнткмвαορνιτυχκηγ0-9._:@/#+-]+$/iu;
+const disguise = /^[асеорхуіӏјѕһԁԛԝьгнткмвαορνιτυχκηγ0-9._:@/#+-]+$/iu;
 
 /** A name of a bounded grammar: one script, composed form, nothing invisible, no digits that only look like others. */
 export function canonicalId(text: string): CanonicalResult {

@@ -75,12 +75,14 @@ export function deny(judged: Case, code: DenyCode, reasons: readonly string[]): 
 export function hold(judged: Case, rung: ApprovalFacts, code: DenyCode, reasons: readonly string[]): Hold {
   const steps = { quorum: rung.quorum, strong: rung.strong };
   const record = recordOf(judged, { outcome: 'hold', code, reasons, next: ['approve', 'explain'], rung: steps });
+  // A flow rule says what it objects to, and what else than an approval would help.
+  const why = code.startsWith('flow-') ? adviseOn(code, judged.intent, judged.attempt, record.reasons) : null;
   return {
     ...common(judged, record),
     outcome: 'hold',
     rung: steps,
-    title: `waits for approval (${reasons.join(', ')})`,
-    nextSteps: ['cordon approvals', `cordon policy explain ${judged.attempt}`],
+    title: `waits for approval (${reasons.join(', ')})${why === null ? '' : `: ${why.title}`}`,
+    nextSteps: ['cordon approvals', ...(why?.nextSteps ?? [`cordon policy explain ${judged.attempt}`])],
   } as unknown as Hold;
 }
 

@@ -81,8 +81,10 @@ function destInteg(question: FlowQuestion, values: readonly CriticalArgument[]):
   const { intent, sinks, provenance } = question;
   const host = hostOf(intent);
   if (host === null || sinks.length === 0) return 0;
+  // Below a domain the agent picks the name, unless the order wrote it out.
+  const picked = Math.max(2, provenance.entity({ type: 'origin', value: intent.resource }, 'destination'));
   const named = Math.max(
-    ...sinks.map(({ rule, wildcard }) => (wildcard ? Math.min(rule.integrity, 2) : rule.integrity)),
+    ...sinks.map(({ rule, wildcard }) => (wildcard ? Math.min(rule.integrity, picked) : rule.integrity)),
   );
   const account = accountInteg(question, accountOf(host, `/${segmentsOf(intent).join('/')}`), named);
   const target = defaultEffect(intent) === 'destroy' ? targetInteg(question) : 4;
