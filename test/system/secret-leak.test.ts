@@ -51,7 +51,7 @@ secrets:
     to: ["https://api.example.com"]
     at: { header: authorization, form: "Bearer {}" }
 grants:
-  - { allow: api.example.com, methods: [GET, POST] }
+  - { allow: api.example.com, methods: [GET, POST], clearance: private }
 `,
       { mode: 0o644 },
     );

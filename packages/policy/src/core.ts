@@ -18,7 +18,7 @@ export const coreRuleIds = { breaker: 'ceiling/core/R0-breaker', quota: 'ceiling
 const egress = 'forbid (principal, action in Cordon::Action::"egress", resource)';
 
 /** R1 to R8: what may flow where. A person's approval lifts them as far as each says; nothing lifts secrets out. */
-export const flowRules: Readonly<Record<string, string>> = {
+const flowRules: Readonly<Record<string, string>> = {
   'ceiling/core/R1-share': `@code("flow-R1")\n${egress}\nwhen { context.effect == Cordon::Effect::"share" }\nunless { context.flow.destInteg >= 2 || context.approval.quorum >= 1 };`,
   'ceiling/core/R1-spend': `@code("flow-R1")\n${egress}\nwhen { [Cordon::Effect::"spend", Cordon::Effect::"admin"].contains(context.effect) }\nunless { context.flow.destInteg >= 3 || context.approval.quorum >= 1 };`,
   'ceiling/core/R2': `@code("flow-R2")\n${egress}\nwhen { context.effect != Cordon::Effect::"read" }\nunless {\n  context.flow.argConf <= context.flow.clearance || context.flow.readersOk ||\n  (context.approval.quorum >= 1 && context.flow.argConf < 3)\n};`,
@@ -32,11 +32,11 @@ export const flowRules: Readonly<Record<string, string>> = {
 /** The ceiling of a developer's machine: the core rules and one permit, so that the layers below decide. */
 export const coreCeiling: LayerSource = {
   name: 'ceiling',
-  policies: { ...coreRules, 'ceiling/open': '@source("shipped")\npermit (principal, action, resource);' },
+  policies: { ...coreRules, ...flowRules, 'ceiling/open': '@source("shipped")\npermit (principal, action, resource);' },
 };
 
 /** For an organisation that writes its own permits: the core rules alone. */
-export const coreOnly: LayerSource = { name: 'ceiling', policies: coreRules };
+export const coreOnly: LayerSource = { name: 'ceiling', policies: { ...coreRules, ...flowRules } };
 
 /** The tenant's layer where nobody has written one. */
 export const openTenant: LayerSource = {

@@ -135,7 +135,8 @@ describe('the memo', () => {
     };
     expect(count(intentOf('https://a.example:443', 'GET', '/a'))).toBe(1);
     expect(count(intentOf('https://a.example:443', 'GET', '/b'), { anomaly: 2 })).toBe(1);
-    expect(count(intentOf('https://a.example:443', 'POST', '/a'))).toBe(2);
-    expect(count(intentOf('https://b.example:443', 'GET', '/a'))).toBe(3);
+    // A deny is asked about once more: would an approval lift it?
+    expect(count(intentOf('https://a.example:443', 'POST', '/a'))).toBe(3);
+    expect(count(intentOf('https://b.example:443', 'GET', '/a'))).toBe(4);
   });
 });
