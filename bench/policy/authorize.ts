@@ -4,13 +4,20 @@ import {
   compileEngine,
   compileGrants,
   coreCeiling,
+  createContextProvenance,
   createEngine,
   createFacts,
+  createLabel,
   createSnapshot,
   type Engine,
+  type Facts,
+  flowOf,
+  LeakMeter,
+  namedByOrder,
   noApproval,
   openTenant,
   type PolicySnapshot,
+  sinksOf,
 } from '@cordon/policy';
 import type { Intent, SessionPolicy, TenantPolicy } from '@cordon/protocol';
 import { createRequest } from '../../packages/policy/src/decide/request.ts';
@@ -26,10 +33,11 @@ const { module, digest } = compileEngine(readFileSync(wasm));
 const principal = { tenant: 'local', session: 'ses_bench', agent: 'bench', person: 'me', chain: 'sha256:0' };
 
 function snapshotOf(engine: Engine, policies: number): PolicySnapshot {
-  // Core rules and the two open permits are seven.
-  const grants = Array.from({ length: policies - 7 }, (_, index) => ({
+  const own = Object.keys(coreCeiling.policies).length + Object.keys(openTenant.policies).length;
+  const grants = Array.from({ length: policies - own }, (_, index) => ({
     allow: `api${index}.example.com/repos/acme/*/issues/**`,
     methods: ['POST', 'GET'],
+    clearance: 'private' as const,
   }));
   const compiled = compileGrants(grants, { layer: 'session', source: 'bench' });
   if (!compiled.ok) throw new TypeError(JSON.stringify(compiled.problems));
@@ -45,7 +53,7 @@ function snapshotOf(engine: Engine, policies: number): PolicySnapshot {
     salt: '0'.repeat(32),
     revision: 1,
     layer: { name: 'session', policies: compiled.policies },
-    origins: [],
+    origins: compiled.origins,
     secrets: [],
     stopped: false,
     startedAt: '2026-01-01T00:00:00.000Z',
@@ -80,6 +88,18 @@ const window = {
   live: true,
 };
 
+const context = createLabel({ integrity: 0, confidentiality: 2, readers: ['me'], sources: ['bench'] });
+const provenance = createContextProvenance(context, namedByOrder([]));
+const meter = new LeakMeter();
+const nothing = new Uint8Array();
+
+/** As the gateway makes them: the labels of the intent are part of its cost. */
+function factsOf(snapshot: PolicySnapshot, intent: Intent): Facts {
+  const sinks = sinksOf(snapshot, intent);
+  const { flow } = flowOf({ intent, body: nothing, provenance, sinks, meter, ownCredential: false });
+  return createFacts(intent, { ...window, flow });
+}
+
 function measure(name: string, work: (index: number) => void): void {
   for (let index = 0; index < Math.min(1000, runs); index++) work(index);
   const samples = new Float64Array(runs);
@@ -93,12 +113,12 @@ function measure(name: string, work: (index: number) => void): void {
   console.log(`${name.padEnd(34)} p50 ${at(0.5)} µs   p99 ${at(0.99)} µs`);
 }
 
-for (const policies of [12, 50, 200]) {
+for (const policies of [20, 50, 200]) {
   const bare = createEngine(module, digest, { memoEntries: 0 });
   const snapshot = snapshotOf(bare, policies);
   const requests = Array.from({ length: 64 }, (_, index) => {
     const intent = intentOf(index);
-    const facts = createFacts(intent, window);
+    const facts = factsOf(snapshot, intent);
     const slice = createSlice(principal, intent.action, intent.resource, facts);
     return slice === null ? null : createRequest(intent, facts, noApproval, slice);
   });
@@ -108,13 +128,20 @@ for (const policies of [12, 50, 200]) {
   });
   measure(`${policies} policies, facts + authorize`, (index) => {
     const intent = intentOf(index % 64);
-    const decision = authorize(snapshot, principal, intent, createFacts(intent, window), noApproval);
+    const decision = authorize(snapshot, principal, intent, factsOf(snapshot, intent), noApproval);
     if (decision.outcome !== 'allow') throw new TypeError(decision.record.code);
   });
   const remembering = snapshotOf(createEngine(module, digest), policies);
   measure(`${policies} policies, memo hit`, (index) => {
     const intent = intentOf(index % 64);
-    authorize(remembering, principal, intent, createFacts(intent, window), noApproval);
+    authorize(remembering, principal, intent, factsOf(remembering, intent), noApproval);
+  });
+  // A session's usual work: mostly what it did before, a twentieth of it new.
+  const mixed = snapshotOf(createEngine(module, digest), policies);
+  let next = 64;
+  measure(`${policies} policies, mix of old and new`, (index) => {
+    const intent = intentOf(index % 20 === 0 ? next++ : index % 64);
+    authorize(mixed, principal, intent, factsOf(mixed, intent), noApproval);
   });
   const fresh = createEngine(module, digest);
   measureOnce(`${policies} policies, snapshot, cold`, () => snapshotOf(fresh, policies));

@@ -145,6 +145,18 @@ describe('the examples of the documents', () => {
     expect(failed.stdout).toContain('1 passed, 1 failed');
   });
 
+  it('docs/guides/labels.md: the file of grants holds, and a session runs under it', async () => {
+    const [yaml = ''] = blocks(document('docs/guides/labels.md'), 'yaml');
+    writeFileSync(path.join(deployment.workspace, 'labels.yaml'), yaml);
+    const checked = await deployment.cordon(['policy', 'check', 'labels.yaml']);
+    expect(checked.status, checked.stdout + checked.stderr).toBe(0);
+    const run = await deployment.sh('echo done', ['--policy', 'labels.yaml']);
+    expect([run.status, run.stdout], run.stderr).toEqual([0, 'done\n']);
+    const wrong = yaml.replace('type: email', 'type: mail');
+    writeFileSync(path.join(deployment.workspace, 'wrong.yaml'), wrong);
+    expect((await deployment.cordon(['policy', 'check', 'wrong.yaml'])).status).toBe(78);
+  });
+
   it('docs/guides/policy.md: an unknown key is an error with line and column', async () => {
     writeFileSync(path.join(deployment.workspace, 'bad.yaml'), 'version: 1\ngrant:\n  - allow: a.example\n');
     const checked = await deployment.cordon(['policy', 'check', 'bad.yaml']);

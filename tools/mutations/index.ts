@@ -5,6 +5,7 @@ import { egressMutations } from './egress.ts';
 import { gatewayMutations } from './gateway.ts';
 import { http2Mutations } from './http2.ts';
 import { lifecycleMutations } from './lifecycle.ts';
+import { labelMutations } from './labels.ts';
 import type { Mutation } from './mutation.ts';
 import { permitMutations } from './permit.ts';
 import { policyMutations } from './policy.ts';
@@ -25,6 +26,7 @@ export const mutations: readonly Mutation[] = [
   ...sandboxMutations,
   ...http2Mutations,
   ...websocketMutations,
+  ...labelMutations,
 ];
 
 /** One per kind of check, with tests that take a second: what `./check` tries each time. */
@@ -37,4 +39,5 @@ export const shortRun: readonly string[] = [
   'permit/permit: used twice',
   'json/parse: duplicate keys',
   'scrub: nothing is held back at a cut',
+  'label/flow: a shared host vouches for its accounts',
 ];

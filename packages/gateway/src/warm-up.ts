@@ -6,6 +6,7 @@ import {
   type Engine,
   noApproval,
   openTenant,
+  usualFlow,
 } from '@cordon/policy';
 import {
   type Clock,
@@ -49,7 +50,13 @@ export function warmUp(engine: Engine, clock: Clock, random: Random): boolean {
   let reached = true;
   for (let round = 0; round < rounds; round++) {
     const intent = request(session, `/warm/${round}`);
-    const facts = createFacts(intent, { attempt, at, freshUntil: '9999-12-31T00:00:00.000Z', live: true });
+    const facts = createFacts(intent, {
+      attempt,
+      at,
+      freshUntil: '9999-12-31T00:00:00.000Z',
+      live: true,
+      flow: usualFlow,
+    });
     const { outcome } = authorize(made.snapshot, made.snapshot.principal, intent, facts, noApproval);
     reached &&= outcome === 'allow';
   }

@@ -28,6 +28,8 @@ async function start(more: Partial<RigOptions> = {}): Promise<{ rig: Rig; sink: 
   const rig = await Rig.start({
     grants: [news, drop, model],
     start: trusted,
+    // Nobody answers here.
+    limits: { holdWaitMs: 1 },
     ...more,
     hosts: { ...hosts, ...more.hosts },
   });
@@ -46,6 +48,14 @@ const read = (rig: Rig, id?: string) => ask(rig, 'news.example', 'GET /', '', id
 const send = (rig: Rig, id?: string) => ask(rig, 'drop.corp.example', 'POST /', '{"note":"private"}', id);
 const think = (rig: Rig) => ask(rig, 'model.example', 'POST /', '{"prompt":"private"}');
 
+/** Why the newest decision was no allow; the agent is told that a person could agree. */
+async function why(rig: Rig, answer: Answer): Promise<unknown> {
+  expect(answer).toMatchObject({ status: 403, json: { code: 'hold-pending' } });
+  const last = (await rig.entriesOf('decision')).at(-1)?.data;
+  expect(last?.['outcome']).toBe('hold');
+  return last?.['code'];
+}
+
 async function levels(rig: Rig): Promise<unknown[]> {
   return (await rig.entriesOf('label')).map(({ data }) => {
     const { integrity, confidentiality } = data['after'] as { integrity: number; confidentiality: number };
@@ -58,8 +68,7 @@ describe('what a session has seen', () => {
     const { rig, sink } = await start();
     expect(await send(rig)).toMatchObject({ status: 200 });
     // The answer of that place was anybody's already.
-    const again = await send(rig);
-    expect([again.status, again.json['code']]).toEqual([403, 'flow-R3']);
+    expect(await why(rig, await send(rig))).toBe('flow-R3');
     expect(sink.requests).toHaveLength(1);
     expect(await levels(rig)).toEqual([
       ['start', 2, 2],
@@ -104,7 +113,7 @@ describe('what a session has seen', () => {
     client.send('GET / HTTP/1.1\r\nHost: news.example\r\n\r\n');
     await rig.until(() => held !== null && sink.requests.length === 1);
     // In memory it has fallen already: what is asked now is asked by who may have seen it.
-    expect((await send(rig)).json['code']).toBe('flow-R3');
+    expect(await why(rig, await send(rig))).toBe('flow-R3');
     expect(client.received.length).toBe(0);
     (held as (() => void) | null)?.();
     expect(await client.answer()).toMatchObject({ status: 200 });
@@ -139,16 +148,14 @@ describe('what a session has seen', () => {
     await rig.stop();
     stack.splice(stack.indexOf(rig), 1);
     const next = await start({ home: rig.home });
-    expect((await send(next.rig)).json['code']).toBe('flow-R3');
+    expect(await why(next.rig, await send(next.rig))).toBe('flow-R3');
     expect(next.sink.requests).toHaveLength(0);
   });
 
   it('is lost where nobody says what it was: then nothing private leaves for public places', async () => {
     const lost = { start: null, order: [], workspace: { path: '/work', mode: 'proposal' } } as const;
     const { rig } = await start({ start: lost });
-    expect((await send(rig)).json['code']).toBe('flow-R3');
-    const decision = (await rig.entriesOf('decision'))[0];
-    expect(decision?.data['code']).toBe('flow-R3');
+    expect(await why(rig, await send(rig))).toBe('flow-R3');
   });
 });
 
@@ -189,8 +196,8 @@ describe('a session that writes its workspace at once', () => {
     // Each begins with its first request.
     for (const id of [neighbour, inside, elsewhere]) await think1(rig, id);
     await read(rig);
-    expect((await send(rig, neighbour)).json['code']).toBe('flow-R3');
-    expect((await send(rig, inside)).json['code']).toBe('flow-R3');
+    expect(await why(rig, await send(rig, neighbour))).toBe('flow-R3');
+    expect(await why(rig, await send(rig, inside))).toBe('flow-R3');
     expect((await send(rig, elsewhere)).status).toBe(200);
   });
 
@@ -198,7 +205,7 @@ describe('a session that writes its workspace at once', () => {
     const late = 'ses_late';
     const { rig } = await start({ start: direct('/work'), sessions: [late], startOf: () => direct('/work') });
     await read(rig);
-    expect((await send(rig, late)).json['code']).toBe('flow-R3');
+    expect(await why(rig, await send(rig, late))).toBe('flow-R3');
   });
 });
 
@@ -257,8 +264,7 @@ describe('arguments of a body', () => {
     expect(await post(rig, '{"to":["a@corp.example"]}')).toMatchObject({ status: 200 });
     const refused = await post(rig, '{"to":["A <a@corp.example>"]}');
     expect([refused.status, refused.json['code']]).toEqual([403, 'critical-not-canonical']);
-    const unnamed = await post(rig, '{"to":["e@evil.example"]}');
-    expect(unnamed.json['code']).toBe('flow-R1');
+    expect(await why(rig, await post(rig, '{"to":["e@evil.example"]}'))).toBe('flow-R1');
     const spelled = await post(rig, '{"to":["a@b\\u00fccher.example"]}');
     expect(spelled.json['code']).toBe('critical-not-canonical');
     expect(sink.requests).toHaveLength(1);
@@ -270,8 +276,8 @@ describe('the leak meter', () => {
     const { rig, sink } = await start();
     expect(await ask(rig, 'news.example', `GET /?q=${'x'.repeat(200)}`)).toMatchObject({ status: 200 });
     const over = await ask(rig, 'news.example', `GET /?q=${'y'.repeat(600)}`);
-    expect([over.status, over.json['code']]).toEqual([403, 'flow-R8']);
+    expect(await why(rig, over)).toBe('flow-R8');
     expect(sink.requests).toHaveLength(1);
-    expect(over.json['next_steps']).toContainEqual(expect.stringContaining('clearance: private'));
+    expect(over.json['detail']).toContain('512 bytes a request');
   });
 });

@@ -338,7 +338,9 @@ describe('a secret and a WebSocket', () => {
   };
 
   it('is injected into the handshake, and taken out of messages that repeat it', async () => {
-    const { rig, server } = await start([granted], {}, { secrets: [binding] });
+    // What a credential opens is private, and so is what is said afterwards.
+    const cleared: Grant = { ...granted, clearance: 'private' };
+    const { rig, server } = await start([cleared], {}, { secrets: [binding] });
     using client = await dial(rig, url, { headers: { authorization: 'Bearer cordon:secret:api' } });
     await client.opened();
     expect(server.requests[0]?.headers.authorization).toBe(`Bearer ${value}`);

@@ -6,7 +6,7 @@ import type { Recorder } from '../ledger/recorder.ts';
 
 export interface LabelParts {
   readonly store: LabelStore;
-  readonly recorder: Recorder;
+  readonly recorder: Pick<Recorder, 'record'>;
   readonly clock: Clock;
 }
 

@@ -19,9 +19,9 @@ export function answerLabel({ sinks, context, pin, leased, person }: Answering):
   const yields = new Set(sinks.map(({ rule }) => rule.yields));
   const sources = [pin.origin];
   if (yields.has('derived') && !yields.has('vouched')) {
-    // A model says what it was told, in other words: no better, and no less private, than the session that asked.
-    const integrity = context.integrity === 0 ? 0 : 1;
-    return createLabel({ integrity, confidentiality: context.confidentiality, readers: context.readers, sources });
+    // A model says what it was told, in other words. Joined with what the session has seen, that is never better.
+    const { confidentiality, readers } = context;
+    return createLabel({ integrity: 1, confidentiality, readers, sources });
   }
   const integrity = yields.has('vouched') ? 2 : 0;
   if (leased) return createLabel({ integrity, confidentiality: 2, readers: [person], sources });

@@ -1,22 +1,18 @@
 import { type SharedHost, sharedHosts } from './shared-hosts.ts';
 
 /**
- * Whose place it is that a request goes to. `sole`: the host's owner's. `named`: on a shared host, this account's;
- * `credential`: whoever the credential belongs to; `unknown`: on a shared host, and nobody can tell from here.
+ * Whose place it is on a shared host. `named`: this account's; `credential`: whoever's the credential is; `unknown`:
+ * nobody can tell from here.
  */
 export type Account =
-  | { readonly kind: 'sole' }
   | { readonly kind: 'named'; readonly service: string; readonly name: string; readonly segments: number }
   | { readonly kind: 'credential' }
   | { readonly kind: 'unknown' };
 
-/** `host` is canonical; `path` too. */
-export function accountOf(host: string, path: string): Account {
-  const shared = sharedHostOf(host);
-  if (shared === null) return { kind: 'sole' };
+/** `segments` of a canonical path. */
+export function accountOf(shared: SharedHost, segments: readonly string[]): Account {
   if (shared.by === 'credential') return { kind: 'credential' };
   if (shared.by === 'nothing') return { kind: 'unknown' };
-  const segments = path.slice(1).split('/');
   for (const pattern of shared.by) {
     const wanted = pattern.split('/');
     if (!wanted.every((part, at) => isLike(part, segments[at]))) continue;
@@ -26,6 +22,7 @@ export function accountOf(host: string, path: string): Account {
   return { kind: 'unknown' };
 }
 
+/** `host` is canonical; null: it is its owner's alone. */
 export function sharedHostOf(host: string): SharedHost | null {
   for (let name = host; name.includes('.'); name = name.slice(name.indexOf('.') + 1)) {
     const found = table.get(name);

@@ -1,6 +1,7 @@
 import type { Intent } from '@cordon/protocol';
 import { type Account, accountOf, sharedHostOf } from '../catalogue/account.ts';
 import { criticalOf } from '../catalogue/route.ts';
+import type { SharedHost } from '../catalogue/shared-hosts.ts';
 import { type CriticalArgument, type CriticalArguments, isAmong, noCritical, readCritical } from '../critical/read.ts';
 import type { Refusal } from '../error.ts';
 import { defaultEffect, type Flow } from '../fact/facts.ts';
@@ -35,6 +36,8 @@ export interface FlowAnswer {
 export function flowOf(question: FlowQuestion): FlowAnswer {
   const { intent, body, provenance, sinks, meter } = question;
   const context = provenance.context();
+  const host = hostOf(intent);
+  const shared = host === null ? null : sharedHostOf(host);
   // What the far side says on a WebSocket is not the agent's: nothing of the context is in it.
   const inbound = intent.action === 'http.message' && intent.args['direction'] === 'in';
   const argument = inbound ? null : provenance.argument('', null);
@@ -56,9 +59,14 @@ export function flowOf(question: FlowQuestion): FlowAnswer {
       clearance,
       ctxConf: context.confidentiality,
       ctxInteg: context.integrity,
-      destInteg: read.ok ? destInteg(question, critical.values) : 0,
+      destInteg: read.ok && host !== null ? destInteg(question, shared, critical.values) : 0,
       leakOk: reads && (chosen === null || meter.hasRoomFor(bytes)),
-      linksOk: argInteg >= 1 || inbound || !isReadByPeople(intent) || !mayHoldLinks(intent.payload.kind, body),
+      linksOk:
+        argInteg >= 1 ||
+        inbound ||
+        shared?.people === false ||
+        (shared === null && host !== null) ||
+        !mayHoldLinks(intent.payload.kind, body),
       readersOk,
     },
     critical,
@@ -77,16 +85,15 @@ function clearanceOf(sinks: readonly Sink[]): number {
 }
 
 /** The least of what is known about where it goes: the origin, whose account it is there, and every critical argument. */
-function destInteg(question: FlowQuestion, values: readonly CriticalArgument[]): Integrity {
+function destInteg(question: FlowQuestion, shared: SharedHost | null, values: readonly CriticalArgument[]): Integrity {
   const { intent, sinks, provenance } = question;
-  const host = hostOf(intent);
-  if (host === null || sinks.length === 0) return 0;
+  if (sinks.length === 0) return 0;
   // Below a domain the agent picks the name, unless the order wrote it out.
   const picked = Math.max(2, provenance.entity({ type: 'origin', value: intent.resource }, 'destination'));
   const named = Math.max(
     ...sinks.map(({ rule, wildcard }) => (wildcard ? Math.min(rule.integrity, picked) : rule.integrity)),
   );
-  const account = accountInteg(question, accountOf(host, `/${segmentsOf(intent).join('/')}`), named);
+  const account = shared === null ? 4 : accountInteg(question, accountOf(shared, segmentsOf(intent)), named);
   const target = defaultEffect(intent) === 'destroy' ? targetInteg(question) : 4;
   const each = values.map(({ rule, value }) =>
     isAmong(rule, value) ? named : provenance.entity({ type: rule.type, value }, 'argument'),
@@ -97,8 +104,6 @@ function destInteg(question: FlowQuestion, values: readonly CriticalArgument[]):
 /** On a shared host an account counts as named where a grant writes it out, or the order does. */
 function accountInteg({ sinks, provenance, ownCredential }: FlowQuestion, account: Account, named: number): number {
   switch (account.kind) {
-    case 'sole':
-      return 4;
     case 'unknown':
       return 0;
     case 'credential':
@@ -123,10 +128,4 @@ function targetInteg({ intent, sinks, provenance }: FlowQuestion): number {
 
 function isWritten(segments: readonly (string | null)[], count: number): boolean {
   return segments.length >= count && segments.slice(0, count).every((segment) => segment !== null);
-}
-
-function isReadByPeople(intent: Intent): boolean {
-  const host = hostOf(intent);
-  if (host === null) return true;
-  return sharedHostOf(host)?.people ?? false;
 }

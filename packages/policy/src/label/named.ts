@@ -1,6 +1,6 @@
 import { canonicalOrigin } from '../canonical/origin.ts';
 import { canonicalUrl } from '../canonical/url.ts';
-import { accountOf } from '../catalogue/account.ts';
+import { accountOf, sharedHostOf } from '../catalogue/account.ts';
 import { canonicalEmail } from '../critical/email.ts';
 import { limits } from '../limits.ts';
 import type { Integrity } from './label.ts';
@@ -42,10 +42,11 @@ function entitiesIn(word: string): readonly TypedEntity[] {
   if (!url.ok || url.kind !== 'name' || !url.host.includes('.')) return [];
   const origin = canonicalOrigin(url.origin);
   if (!origin.ok) return [];
-  const account = accountOf(origin.host, url.path);
+  const shared = sharedHostOf(origin.host);
+  const account = shared === null ? null : accountOf(shared, url.path.slice(1).split('/'));
   const target = { type: 'url', value: `${origin.origin}${url.path}` };
   const named = { type: 'origin', value: origin.origin };
-  return account.kind === 'named'
+  return account?.kind === 'named'
     ? [named, target, { type: 'account', value: `${account.service}/${account.name}` }]
     : [named, target];
 }

@@ -34,6 +34,7 @@ export { h2HeadRows, h2SessionRows } from './http2.ts';
 export { type HostileH2Answer, h2AnswerRows, h2BrokenBodies } from './http2-answer.ts';
 export { h2FloodRows, h2PacedFloods } from './http2-flood.ts';
 export type { FramesEnd, HostileFrames } from './http2-request.ts';
+export { type Injection, injections } from './injection.ts';
 export { authorityRows, lineRows } from './line.ts';
 export type { HostileRequest } from './request.ts';
 export { codedBombs, type HostileBody, jsonBombs, opaqueBodies } from './size.ts';
