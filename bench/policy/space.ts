@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { compileTenant, toTenantPolicy } from '../../packages/control-plane/src/policy/compile.ts';
 import { snapshotOf } from '../../packages/control-plane/src/policy/gate.ts';
-import { flowRules } from '../../packages/policy/src/core.ts';
 import {
   compileEngine,
   coreCeiling,
@@ -24,7 +23,7 @@ const root = path.resolve(import.meta.dirname, '../..');
 const wasm = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web'));
 const code = compileEngine(readFileSync(wasm));
 const engine = createEngine(code.module, code.digest, { memoEntries: full ? 0 : 100_000 });
-const ceiling = { name: 'ceiling' as const, policies: { ...coreCeiling.policies, ...flowRules } };
+const ceiling = { name: 'ceiling' as const, policies: coreCeiling.policies };
 
 function exampleOf(name: string): PolicySnapshot {
   const folder = path.join(root, 'policies', name);

@@ -13,6 +13,7 @@ import {
   type Engine,
   noApproval,
   openTenant,
+  usualFlow,
 } from '../../packages/policy/src/index.ts';
 import type { Intent, OriginRule, SessionPolicy } from '../../packages/protocol/src/index.ts';
 import { type Feedback, must, type Target, text } from '../engine/target.ts';
@@ -159,7 +160,7 @@ function decisions(policies: Readonly<Record<string, string>>, rules: readonly O
           args,
           payload,
         } as const;
-        const facts = createFacts(intent as unknown as Intent, times);
+        const facts = createFacts(intent as unknown as Intent, { ...times, flow: usualFlow });
         const decision = authorize(
           made.snapshot,
           made.snapshot.principal,

@@ -14,6 +14,7 @@ import {
   noApproval,
   openTenant,
   type PolicySnapshot,
+  usualFlow,
 } from '@cordon/policy';
 import { type Intent, type SessionPolicy, sealRecord, type TenantPolicy } from '@cordon/protocol';
 import { decisionEntry, outcomeEntry, startEntry } from '../../packages/gateway/src/record.ts';
@@ -152,7 +153,8 @@ class SessionRecorder {
     });
     const attempt = `att_${String(index).padStart(26, '0')}`;
     const at = '2026-01-01T12:00:00.000Z';
-    const facts = sealRecord(createFacts(intent, { attempt, at, freshUntil: '2026-01-01T12:00:15.000Z', live: true }));
+    const freshUntil = '2026-01-01T12:00:15.000Z';
+    const facts = sealRecord(createFacts(intent, { attempt, at, freshUntil, live: true, flow: usualFlow }));
     const decision = authorize(this.#snapshot, this.#snapshot.principal, intent, facts, noApproval);
     const verdict = verdictOf(decision, index);
     const numbered = this.#attempts.take(attempt, facts.intent, at, 'c1');

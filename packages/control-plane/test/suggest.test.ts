@@ -1,4 +1,12 @@
-import { authorize, compileGrants, createFacts, createSnapshot, mergeLayer, noApproval } from '@cordon/policy';
+import {
+  authorize,
+  compileGrants,
+  createFacts,
+  createSnapshot,
+  mergeLayer,
+  noApproval,
+  usualFlow,
+} from '@cordon/policy';
 import type { ActionName, Intent, SessionPolicy, Suggestion, TenantPolicy } from '@cordon/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -69,7 +77,7 @@ function judge(
   if (!made.ok) throw new TypeError(JSON.stringify(made.problems));
   const intent = intentOf(asked);
   const times = { at: '2026-01-01T00:00:00.000Z', freshUntil: '2027-01-01T00:00:00.000Z' };
-  const facts = createFacts(intent, { attempt: 'att_1', live: true, ...times });
+  const facts = createFacts(intent, { attempt: 'att_1', live: true, flow: usualFlow, ...times });
   return authorize(made.snapshot, made.snapshot.principal, intent, facts, noApproval).outcome;
 }
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type Journal, openJournal } from '@cordon/ledger';
-import { authorize, createFacts, createSnapshot, noApproval } from '@cordon/policy';
+import { authorize, createFacts, createSnapshot, noApproval, usualFlow } from '@cordon/policy';
 import {
   type ActionName,
   canonicalize,
@@ -71,6 +71,7 @@ export class WritingGateway implements AsyncDisposable {
       at: new Date(now).toISOString(),
       freshUntil: new Date(now + 15_000).toISOString(),
       live: true,
+      flow: usualFlow,
     });
     const decision = authorize(made.snapshot, made.snapshot.principal, intent, facts, noApproval);
     const { record } = decision;
