@@ -1,5 +1,6 @@
 import { isCordonError } from '@cordon/protocol';
 import { installAgent } from './command.ts';
+import { approval, trifecta } from './held.ts';
 import { createPage } from './page.ts';
 import { modelKey, Stage } from './stage.ts';
 import { kill, verifyLedger, workAndExfiltration } from './steps.ts';
@@ -14,6 +15,8 @@ async function main(): Promise<void> {
   await using stage = await Stage.start(process.env);
   await stage.cordon.succeed(['secrets', 'set', 'anthropic'], modelKey);
   await workAndExfiltration(stage, agent, page);
+  await approval(stage, agent, page);
+  await trifecta(stage, agent, page);
   await kill(stage, agent, page);
   await verifyLedger(stage, page);
   page.heading(`Everything happened as promised, in ${((performance.now() - started) / 1000).toFixed(1)} s`);

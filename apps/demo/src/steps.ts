@@ -130,7 +130,7 @@ async function deniedPost(stage: Stage, denials: readonly Decision[], page: Page
 export async function kill(stage: Stage, agent: string, page: Page): Promise<void> {
   const stubborn = `trap '' TERM INT HUP; for i in 1 2 3 4 5; do setsid sleep 600 & done; sleep 600`;
   stage.script.splice(0, stage.script.length, { call: [runCommand(stubborn)] });
-  page.heading('4  The switch');
+  page.heading('6  The switch');
   const child = stage.cordon.start(['run', '--json', '--', agent, '-p', 'Wait.']);
   child.stdin?.end();
   const ended = endOf(child);
@@ -176,7 +176,7 @@ async function running(stage: Stage, ended: Promise<Ended>): Promise<string> {
 }
 
 export async function verifyLedger(stage: Stage, page: Page): Promise<void> {
-  page.heading('5  The record');
+  page.heading('7  The record');
   page.command('cordon ledger verify');
   const verified = await stage.cordon.succeed(['ledger', 'verify']);
   for (const line of verified.stdout.trim().split('\n')) page.note(`  ${line}`);
