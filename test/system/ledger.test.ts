@@ -125,6 +125,15 @@ describe('the ledger', () => {
     const report = await deployment.cordon(['ledger', 'verify', '--json']);
     expect(report.status, report.stdout).toBe(0);
     expect(partOf(report.stdout, 'tree').ok).toBe(true);
+    for (const [format, of] of [
+      ['ocsf', '"class_uid":4002'],
+      ['otel', '"cordon.leaf"'],
+    ] as const) {
+      const exported = await deployment.cordon(['ledger', 'export', '--format', format]);
+      expect([exported.status, exported.stdout.includes(of)]).toEqual([0, true]);
+      for (const line of exported.stdout.trim().split('\n')) JSON.parse(line);
+    }
+    expect((await deployment.cordon(['ledger', 'export', '--format', 'xml'])).status).toBe(64);
     expect(partOf(report.stdout, 'decisions')).toMatchObject({ open: true, counts: { notReplayable: 1, shredded: 1 } });
     expect((await deployment.cordon(['ledger', 'verify', '--strict'])).status).toBe(1);
     expect(filesWith(deployment.home, salt)).toEqual([]);

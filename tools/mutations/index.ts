@@ -5,6 +5,7 @@ import { egressMutations } from './egress.ts';
 import { gatewayMutations } from './gateway.ts';
 import { http2Mutations } from './http2.ts';
 import { labelMutations } from './labels.ts';
+import { ledgerMutations } from './ledger.ts';
 import { lifecycleMutations } from './lifecycle.ts';
 import type { Mutation } from './mutation.ts';
 import { permitMutations } from './permit.ts';
@@ -22,6 +23,7 @@ export const mutations: readonly Mutation[] = [
   ...policyMutations,
   ...permitMutations,
   ...lifecycleMutations,
+  ...ledgerMutations,
   ...secretsMutations,
   ...sandboxMutations,
   ...http2Mutations,
@@ -40,4 +42,5 @@ export const shortRun: readonly string[] = [
   'json/parse: duplicate keys',
   'scrub: nothing is held back at a cut',
   'label/flow: a shared host vouches for its accounts',
+  'witness/witness: another root of the same size',
 ];

@@ -15,6 +15,7 @@ const logTailChars = 2_000;
 const programs = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
 export const cordondProgram = path.join(programs, 'cordond/dist/main.js');
 export const verifyProgram = path.join(programs, 'verify/dist/main.js');
+export const exportProgram = path.join(programs, 'verify/dist/export.js');
 export const witnessProgram = path.join(programs, 'witness/dist/main.js');
 export const demoProgram = path.join(programs, 'demo/dist/main.js');
 export const attackProgram = path.join(programs, 'attack/dist/main.js');

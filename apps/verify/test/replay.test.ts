@@ -144,7 +144,10 @@ describe('the replay of decisions', () => {
     let again: EntryDraft | null = null;
     const twice = await record((draft) => {
       if (draft.type === 'policy') again = { ...draft, body: String(draft.body).replace('context.live', 'true') };
-      return draft.type === 'session.start' && again !== null ? again : draft;
+      if (draft.type !== 'session.start' || again === null) return draft;
+      const second: EntryDraft = again;
+      again = null;
+      return second;
     });
     expect(codes(judge(twice))).toContain('generation');
   });

@@ -1,4 +1,7 @@
 export type { LedgerErrorCode } from './error.ts';
+export { type Leaf, readLeaves } from './export/leaves.ts';
+export { type OcsfEvent, toOcsf } from './export/ocsf.ts';
+export { type OtelLine, toOtel } from './export/otel.ts';
 export { JournalArchive, readJournal } from './journal/archive.ts';
 export { journalThatIsDown } from './journal/down.ts';
 export { type JournalFiles, nodeFiles } from './journal/files.ts';

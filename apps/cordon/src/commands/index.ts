@@ -67,6 +67,7 @@ export const commands: readonly Command[] = [
   ledger.prove,
   ledger.shred,
   ledger.witness,
+  ledger.exported,
   doctor,
   up,
   down,

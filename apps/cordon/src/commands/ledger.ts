@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { Command } from '../command.ts';
-import { verifyProgram, witnessProgram } from '../daemon.ts';
+import { exportProgram, verifyProgram, witnessProgram } from '../daemon.ts';
 import { exitStatus, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
 import { parseCount } from '../quantity.ts';
@@ -79,6 +79,27 @@ export const show: Command = {
       from = page.next;
     }
     return exitStatus.ok;
+  },
+};
+
+export const exported: Command = {
+  name: 'ledger export',
+  group: 'Ledger',
+  usage: 'cordon ledger export --format ocsf|otel [--from INDEX]',
+  summary: 'the record for other systems: OCSF 1.5.0 events, or OpenTelemetry spans; one JSON object a line',
+  words: [0, 0],
+  options: {
+    format: { value: 'NAME', about: 'ocsf, or otel' },
+    from: { value: 'INDEX', about: 'first entry; default 0' },
+  },
+  details: [
+    'Each line says index and leaf hash of its entry: the line is a copy for searching, the ledger stays the record.',
+    'Reads files, needs no daemon, and opens nothing of what is sealed.',
+  ],
+  run: async ({ at }, args) => {
+    const from = args.text('from');
+    const words = ['--home', at.home, '--format', args.text('format') ?? ''];
+    return await runProgram(exportProgram, [...words, ...(from === undefined ? [] : ['--from', from])]);
   },
 };
 
