@@ -56,7 +56,7 @@ const suites: readonly Suite[] = [
     budgetS: 180,
     command: ['node', 'tools/mutation.ts', '--short'],
   },
-  { name: 'unit', about: 'packages, apps and tools', phase: 2, budgetS: 480, ...vitest('unit') },
+  { name: 'unit', about: 'packages, apps and tools', phase: 2, budgetS: 600, ...vitest('unit') },
   {
     name: 'fuzz',
     about: 'every parser of what others send, on what was found before and some new inputs',
@@ -69,14 +69,14 @@ const suites: readonly Suite[] = [
     name: 'whole',
     about: 'the whole from outside: every way out, kill -9, running, stopping, proving',
     phase: 3,
-    budgetS: 600,
+    budgetS: 720,
     ...vitest('whole', '--config', 'test/vitest.config.ts'),
   },
   {
     name: 'agents',
     about: 'real, unmodified agents from the registry, and the demo',
     phase: 4,
-    budgetS: 420,
+    budgetS: 480,
     ...vitest('agents', '--config', 'test/vitest.e2e.config.ts'),
   },
 ];

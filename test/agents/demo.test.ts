@@ -16,7 +16,7 @@ function runDemo(): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve) => child.on('close', (status) => resolve({ status, output })));
 }
 
-it('shows an allowed step, a blocked exfiltration, a denied POST and its grant, a kill, and a verified ledger, and leaves nothing', async () => {
+it('shows an allowed step, a blocked exfiltration, a denied POST and its grant, an approval, a no, private data held on an allowed way, a kill, and a verified ledger, and leaves nothing', async () => {
   const { status, output } = await runDemo();
   expect(status, output).toBe(0);
   for (const line of [
@@ -24,6 +24,12 @@ it('shows an allowed step, a blocked exfiltration, a denied POST and its grant, 
     /✗ stopped {2}POST https:\/\/paste\.example\/new with customers\.csv\n.*no-grant; that server saw 0 connections/,
     /✗ stopped {2}POST https:\/\/docs\.example\.com\/feedback/,
     /--allow docs\.example\.com\/feedback:POST/,
+    /… held {5}DELETE https:\/\/docs\.example\.com\/releases\/1\.0\n.*approval: 1/,
+    /✓ allowed {2}DELETE https:\/\/docs\.example\.com\/releases\/1\.0\n.*your signature/,
+    /✗ stopped {2}the second try\n.*your no/,
+    /… held {5}POST https:\/\/docs\.example\.com\/feedback with customers\.csv\n.*flow-R2/,
+    /✗ stopped {2}the upload/,
+    /decisions +ok +0 failures, 1 generations, (\d+) decisions, \1 same/,
     /0 processes left after \d+ ms/,
     /Everything happened as promised/,
   ])
