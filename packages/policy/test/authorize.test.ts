@@ -496,9 +496,12 @@ describe('three outcomes', () => {
     expect(decide(snapshotOf(engine, { session }, { rungs: [] }), intentOf()).outcome).toBe('deny');
     // One person, where nobody has said anything.
     expect(decide(snapshotOf(engine, { session }), intentOf())).toMatchObject({ outcome: 'hold', rung: rungs[0] });
-    const silent = snapshotOf(engine, { session: {} }, { rungs });
+    const ceiling = { name: 'ceiling' as const, policies: { 'ceiling/open': anything } };
+    const silent = snapshotOf(engine, { ceiling, session: {} }, { rungs });
     expect(silent.readsApproval).toBe(false);
     expect(decide(silent, intentOf()).outcome).toBe('deny');
     expect(held('context.approval.quorum >= 1').readsApproval).toBe(true);
+    // The shipped rules can be lifted by a person, so a deny is asked about once more.
+    expect(snapshotOf(engine, { session: {} }, { rungs }).readsApproval).toBe(true);
   });
 });

@@ -208,7 +208,8 @@ describe('a grant', () => {
       { numRuns: 3000, seed: 5 },
     );
     expect(accepted).toBeGreaterThan(100);
-  });
+    // Thousands of questions, each denied one asked twice.
+  }, 120_000);
 
   it('is refused with the field and the mend', () => {
     expect(problemOf({})).toMatch(/exactly one/);
