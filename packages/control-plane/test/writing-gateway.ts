@@ -70,7 +70,6 @@ export class WritingGateway implements AsyncDisposable {
       attempt,
       at: new Date(now).toISOString(),
       freshUntil: new Date(now + 15_000).toISOString(),
-      flow: usualFlow,
       live: true,
       flow: usualFlow,
     });
