@@ -68,7 +68,7 @@ export const labelMutations: readonly Mutation[] = [
     [
       ['no bound for one read', 'cost <= limits.leakRequestBytesMax &&', 'cost >= 0 &&'],
       ['no bound for a session', 'this.#used + cost <= limits.leakSessionBytesMax', 'cost >= 0'],
-      ['headers are free', '...fields.map(([name, value]) => `${name}: ${value}`),', ''],
+      ['headers are free', 'const fields = Array.isArray(headers) ?', 'const fields = headers === null ?'],
       ['what was sent is not counted', 'this.#used += this.costOf(chosen);', ''],
     ],
   ),
