@@ -4,7 +4,8 @@ import type { AskWitness } from '@cordon/control-plane';
 import { CordonError } from '@cordon/protocol';
 import type { CordondErrorCode } from './configuration.ts';
 
-const timeoutMs = 10_000;
+/** A proof waits for two rounds at most, within the time of its route. */
+const timeoutMs = 3000;
 const answerBytesMax = 16 * 1024;
 
 /** One POST to a witness, bounded in time and size. What it answers is believed by its signature alone. */
