@@ -32,7 +32,14 @@ beforeAll(async () => {
 });
 afterAll(() => sink[Symbol.asyncDispose]());
 
-const grant = { allow: 'pay.example.com', methods: ['POST'], permit: 'payments', limits: { bytes: '1KiB' } };
+// Its answers to a credential of the person's are private, and what is sent next knows them.
+const grant = {
+  allow: 'pay.example.com',
+  clearance: 'private' as const,
+  methods: ['POST'],
+  permit: 'payments',
+  limits: { bytes: '1KiB' },
+};
 
 function rigWith(options: Partial<RigOptions> = {}): Promise<Rig> {
   return Rig.start({ grants: [grant], hosts: { 'pay.example.com:443': sink.port }, ...options });
