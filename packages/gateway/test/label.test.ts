@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import type { Journal } from '@cordon/ledger';
 import type { Grant } from '@cordon/policy';
@@ -146,7 +147,8 @@ describe('what a session has seen', () => {
     const { rig } = await start();
     await read(rig);
     await rig.stop();
-    stack.splice(stack.indexOf(rig), 1);
+    const { home } = rig;
+    stack[stack.indexOf(rig)] = { [Symbol.asyncDispose]: () => rm(home, { recursive: true }) };
     const next = await start({ home: rig.home });
     expect(await why(next.rig, await send(next.rig))).toBe('flow-R3');
     expect(next.sink.requests).toHaveLength(0);
