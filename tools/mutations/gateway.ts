@@ -10,7 +10,7 @@ export const gatewayMutations: readonly Mutation[] = [
     [
       ['an empty purse pays', 'if (!this.#covers(amounts)) return false;', ''],
       ['a slice is given back twice', 'this.#left.requests -= amounts.requests;', ''],
-      ['an answer is never cut', 'if (this.#left.bytes <= 0 && !this.#unlimited.bytes) this.#parts.empty();', ''],
+      ['an answer is never cut', 'if (this.#left.bytes <= 0) this.#parts.empty();', ''],
     ],
   ),
   ...mutationsOf(

@@ -233,6 +233,7 @@ export class Gateway implements AsyncDisposable {
       this.#limits,
       this.#held,
       sessionPurse(id, {
+        policy: () => this.#policies.of(id),
         channel: () => this.#uplink.channel,
         empty: () => session.cutStreams('budget-used-up'),
         clock: this.#options.clock,

@@ -93,7 +93,6 @@ export const limits = {
   budgetSliceRequestsMax: 64,
   budgetSliceBytesMax: 8 * 1024 * 1024,
   budgetIdleMs: 5_000,
-  budgetRecheckMs: 5_000,
   // shed: new sessions, then requests
   /** Of what the process may have. */
   shedMemoryPercent: 70,

@@ -12,7 +12,6 @@ const limits = {
   budgetSliceRequestsMax: 64,
   budgetSliceBytesMax: 8 * mib,
   budgetIdleMs: 5_000,
-  budgetRecheckMs: 5_000,
 };
 
 /** The whole, as the control plane keeps it. */
@@ -48,6 +47,7 @@ describe('a purse', () => {
   function purse(left: Given, take?: () => Promise<Given>): Purse {
     [now, whole, emptied, back] = [1e6, new Whole(left), 0, []];
     return new Purse({
+      isLimited: (unit) => whole.left[unit] !== null,
       limits,
       now: () => now,
       empty: () => {
@@ -71,20 +71,19 @@ describe('a purse', () => {
     expect(paid.filter(Boolean)).toHaveLength(50);
   });
 
-  it('asks once where nothing is limited, hears of a limit soon, and lets nobody wait for that', async () => {
-    const own = purse({ requests: null, bytes: null });
+  it('asks for nothing where nothing is limited, and pays from the moment when something is', async () => {
+    const own = purse({ requests: null, bytes: null }, () => Promise.reject(new Error('no control plane')));
     for (let i = 0; i < 1000; i++) expect(await own.pay({ requests: 1, bytes: mib })).toBe(true);
-    expect(whole.asked).toBe(1);
-    whole.left.requests = 0;
-    now += limits.budgetRecheckMs;
-    expect(await own.pay(one)).toBe(true);
+    own.passed(100 * mib);
     await turn();
+    expect(emptied).toBe(0);
+    whole.left.requests = 5;
     expect(await own.pay(one)).toBe(false);
   });
 
   it('gives nothing when nobody can be asked, but for what is left of a slice', async () => {
     let reachable = false;
-    const own = purse({ requests: null, bytes: null }, () =>
+    const own = purse({ requests: 2, bytes: null }, () =>
       reachable ? Promise.resolve({ requests: 2, bytes: null }) : Promise.reject(new Error('no control plane')),
     );
     expect(await own.pay(one)).toBe(false);
@@ -163,6 +162,7 @@ describe('a budget', () => {
       grants: [{ allow: `http://${host}`, methods: ['GET', 'POST'] }],
       hosts: { [`${host}:80`]: (server.address() as AddressInfo).port },
       budget: ({ needed, wanted }) => whole.take(needed, wanted),
+      limited: { per: 'ever', requests: left.requests, bytes: left.bytes },
       ...options,
     });
   }

@@ -4,6 +4,7 @@ import { limits } from '../src/limits.ts';
 /** One that nothing limits, for a session that stands alone. */
 export function freePurse(): Purse {
   return new Purse({
+    isLimited: () => false,
     limits,
     now: () => 0,
     empty: () => undefined,

@@ -26,6 +26,7 @@ import {
 } from '@cordon/policy';
 import {
   type Amounts,
+  type Budget,
   Channel,
   type Clock,
   type Entry,
@@ -73,6 +74,8 @@ export interface RigOptions {
   readonly start?: SessionLabels;
   /** What comes of asking for a slice of a budget; default: there is no limit. */
   readonly budget?: (request: GatewayUplink['budget.take']['params']) => Given;
+  /** What the session's own policy says of it. */
+  readonly limited?: Budget;
   /** Of one of {@link sessions}, where it starts with something else. */
   readonly startOf?: (session: string) => SessionLabels;
   readonly journal?: (journal: Journal) => Journal;
@@ -308,6 +311,7 @@ export class Rig implements AsyncDisposable {
       stopped: this.stopped,
       startedAt: '2026-11-21T00:00:00.000Z',
       profile: 'generic',
+      ...(this.options.limited === undefined ? {} : { budget: this.options.limited }),
       labels: this.options.start ?? startOf({ integrity: 2, confidentiality: 0, readers: 'all', sources: ['test'] }),
     };
   }

@@ -1,8 +1,8 @@
 import { type Amounts, type BudgetUnit, budgetUnits, type Given } from '@cordon/protocol';
 
-const nothing: Amounts = { requests: 0, bytes: 0 };
-
 export interface PurseParts {
+  /** Whether some purse above this session limits it, by the policy in force. What nobody limits is not asked for. */
+  readonly isLimited: (unit: BudgetUnit) => boolean;
   /** A slice from the control plane, which keeps the whole. */
   readonly take: (needed: Amounts, wanted: Amounts) => Promise<Given>;
   readonly giveBack: (amounts: Amounts) => void;
@@ -13,7 +13,6 @@ export interface PurseParts {
     readonly budgetSliceRequestsMax: number;
     readonly budgetSliceBytesMax: number;
     readonly budgetIdleMs: number;
-    readonly budgetRecheckMs: number;
   };
 }
 
@@ -25,10 +24,7 @@ export interface PurseParts {
 export class Purse {
   readonly #parts: PurseParts;
   readonly #left: { [U in BudgetUnit]: number } = { requests: 0, bytes: 0 };
-  /** No purse limits it, as far as was last said. */
-  readonly #unlimited: { [U in BudgetUnit]: boolean } = { requests: false, bytes: false };
   #asking: Promise<void> | null = null;
-  #askedAt = 0;
   #spentAt = 0;
   #closed = false;
 
@@ -44,22 +40,21 @@ export class Purse {
     }
     if (!this.#covers(amounts)) return false;
     this.#spend(amounts);
-    if (this.#isStale()) this.#ask(nothing).catch(() => undefined);
     return true;
   }
 
   /** What was paid for and did not go out. */
   refund(amounts: Amounts): void {
-    for (const unit of budgetUnits) this.#left[unit] += amounts[unit];
+    for (const unit of this.#limited()) this.#left[unit] += amounts[unit];
   }
 
   /** Bytes that have passed. */
   passed(bytes: number): void {
     this.#spend({ requests: 0, bytes });
-    if (this.#unlimited.bytes || this.#left.bytes >= this.#parts.limits.budgetSliceBytesMax / 4) return;
+    if (!this.#parts.isLimited('bytes') || this.#left.bytes >= this.#parts.limits.budgetSliceBytesMax / 4) return;
     this.#ask({ requests: 0, bytes: Math.max(1, -this.#left.bytes) }).then(
       () => {
-        if (this.#left.bytes <= 0 && !this.#unlimited.bytes) this.#parts.empty();
+        if (this.#left.bytes <= 0) this.#parts.empty();
       },
       () => this.#parts.empty(),
     );
@@ -77,16 +72,15 @@ export class Purse {
 
   #spend(amounts: Amounts): void {
     this.#spentAt = this.#parts.now();
-    for (const unit of budgetUnits) if (!this.#unlimited[unit]) this.#left[unit] -= amounts[unit];
+    for (const unit of this.#limited()) this.#left[unit] -= amounts[unit];
   }
 
   #covers(amounts: Amounts): boolean {
-    return budgetUnits.every((unit) => this.#unlimited[unit] || this.#left[unit] >= amounts[unit]);
+    return this.#limited().every((unit) => this.#left[unit] >= amounts[unit]);
   }
 
-  /** A limit that was set meanwhile is heard of soon; nobody waits for it. */
-  #isStale(): boolean {
-    return this.#parts.now() - this.#askedAt >= this.#parts.limits.budgetRecheckMs;
+  #limited(): BudgetUnit[] {
+    return budgetUnits.filter((unit) => this.#parts.isLimited(unit));
   }
 
   /** One question at a time: what it brings may be enough for all who wait. */
@@ -100,7 +94,6 @@ export class Purse {
   async #fill(amounts: Amounts): Promise<void> {
     if (this.#closed) return;
     const { limits } = this.#parts;
-    this.#askedAt = this.#parts.now();
     const given = await this.#parts.take(
       { requests: this.#lack('requests', amounts), bytes: this.#lack('bytes', amounts) },
       {
@@ -108,11 +101,7 @@ export class Purse {
         bytes: this.#room('bytes', limits.budgetSliceBytesMax),
       },
     );
-    for (const unit of budgetUnits) {
-      const amount = given[unit];
-      this.#unlimited[unit] = amount === null;
-      this.#left[unit] += amount ?? 0;
-    }
+    for (const unit of budgetUnits) this.#left[unit] += given[unit] ?? 0;
     if (this.#closed) this.#giveBack();
   }
 
