@@ -7,6 +7,17 @@ const src = (name: string): string => `packages/policy/src/${name}.ts`;
 
 export const labelMutations: readonly Mutation[] = [
   ...mutationsOf(
+    'packages/gateway/src/label/contexts.ts',
+    ['packages/gateway/test/label-fault.test.ts'],
+    [
+      [
+        'a ledger that is down is a fault of ours',
+        "throw new GatewayError('journal-failed', 'what the session has seen could not be recorded', { cause });",
+        'throw cause;',
+      ],
+    ],
+  ),
+  ...mutationsOf(
     src('label/label'),
     [policy('label')],
     [

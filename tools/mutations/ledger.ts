@@ -6,6 +6,24 @@ const replay = ['apps/verify/test/replay.test.ts'];
 
 /** Every check of the verifier, of what seals bodies, of witnesses and of receipts. */
 export const ledgerMutations: readonly Mutation[] = [
+  ...mutationsOf(
+    src('verify/kill'),
+    [ledger('kill')],
+    [
+      ['what comes after a kill is well', 'if (ms <= limits.killLeaseMs)', 'if (ms > 0)'],
+      ['a kill reaches its session alone', 'scope.agent !== agent) continue;', 'true) continue;'],
+      [
+        'a clock that went back is a failure',
+        'Math.min(Date.parse(entry.at), latest) - killed.at',
+        'Date.parse(entry.at) - killed.at',
+      ],
+      [
+        'a killed session may be ordered again',
+        'kills.of(entry.session) !== null) {',
+        'kills.of(entry.session) === undefined) {',
+      ],
+    ],
+  ),
   ...mutationsOf('apps/verify/src/replay.ts', replay, [
     [
       'an intent that is not the one named',

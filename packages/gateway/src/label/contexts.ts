@@ -1,4 +1,4 @@
-import type { Journal } from '@cordon/ledger';
+import type { EntryDraft, Journal } from '@cordon/ledger';
 import { isSameLevel, joinLabels, type Label, lostLabel, parseLabel } from '@cordon/policy';
 import type { SessionPolicy } from '@cordon/protocol';
 import { GatewayError } from '../error.ts';
@@ -44,7 +44,7 @@ export class Contexts {
   /**
    * The session is about to see something of this label. INVARIANT: when this resolves, every later intent of the
    * session carries it, the journal holds it, and a workspace that the session writes is labelled so (R7).
-   * @throws GatewayError `flow-R7`; what the journal throws
+   * @throws GatewayError `flow-R7` `journal-failed`
    */
   async fall(session: string, by: Label, cause: string): Promise<void> {
     const context = this.#contexts.get(session);
@@ -106,9 +106,17 @@ export class Contexts {
     const { label, recorded } = context;
     if (recorded === label) return;
     if (context.direct) await this.#store(context, label);
-    await this.#options.journal.append(labelEntry(context.session, recorded, label, cause), 'os');
+    await this.#append(labelEntry(context.session, recorded, label, cause));
     context.recorded = label;
     if (!context.direct) this.#tell(context);
+  }
+
+  async #append(entry: EntryDraft): Promise<void> {
+    try {
+      await this.#options.journal.append(entry, 'os');
+    } catch (cause: unknown) {
+      throw new GatewayError('journal-failed', 'what the session has seen could not be recorded', { cause });
+    }
   }
 
   async #store(context: Context, label: Label): Promise<void> {
