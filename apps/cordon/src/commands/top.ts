@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { isCordonError, type Stats } from '@cordon/protocol';
 import type { Cordon } from '@cordon/sdk';
 import type { Arguments, Command } from '../command.ts';
@@ -70,7 +71,7 @@ async function writeOnce(
   options: { intervalMs: number; sort: SortKey },
 ): Promise<void> {
   const before = await client.stats();
-  await pause(options.intervalMs, new AbortController().signal);
+  await pause(options.intervalMs);
   const figures = figuresOf(before, await client.stats());
   const lines = frame(figures, { sort: options.sort, size: null, paint: painter(at.colours), note: '' });
   at.stdout.write(`${lines.join('\n')}\n`);
@@ -85,7 +86,7 @@ async function writeJson(
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort());
   let before = await client.stats();
   do {
-    await pause(options.intervalMs, stop.signal);
+    await pause(options.intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
     if (stop.signal.aborted) return;
     const now = await client.stats();
     at.stdout.write(jsonLine(figuresOf(before, now)));
@@ -115,7 +116,7 @@ async function watch(client: Cordon, at: Surroundings, options: { intervalMs: nu
   });
   while (!screen.ended.aborted) {
     draw();
-    await pause(options.intervalMs, screen.ended);
+    await pause(options.intervalMs, undefined, { signal: screen.ended }).catch(() => undefined);
     if (screen.ended.aborted) return;
     try {
       const next = await client.stats();
@@ -125,17 +126,4 @@ async function watch(client: Cordon, at: Surroundings, options: { intervalMs: nu
       trouble = `${error.message} (${error.code}); shown is ${now.at}; q ends`;
     }
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

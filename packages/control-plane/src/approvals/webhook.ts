@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { HoldState } from '@cordon/protocol';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
@@ -57,7 +58,9 @@ export class Webhook implements Disposable {
   async #deliver(url: string, body: string): Promise<boolean> {
     const { signal } = this.#ending;
     for (let tried = 0; tried < limits.webhookTriesMax && !signal.aborted; tried += 1) {
-      if (tried > 0) await pause(limits.webhookRetryMs * 2 ** (tried - 1), signal);
+      if (tried > 0) {
+        await pause(limits.webhookRetryMs * 2 ** (tried - 1), undefined, { signal }).catch(() => undefined);
+      }
       const timed = AbortSignal.any([signal, AbortSignal.timeout(limits.webhookTimeoutMs)]);
       const status = await this.#post(url, body, timed).catch(() => 0);
       if (status >= 200 && status < 300) return true;
@@ -66,17 +69,4 @@ export class Webhook implements Disposable {
     }
     return false;
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

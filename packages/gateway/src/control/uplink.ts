@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   Channel,
   type ChannelStream,
@@ -58,7 +59,7 @@ export class Uplink implements AsyncDisposable {
         }
         told = true;
       }
-      await pause(this.#options.retryMs, signal);
+      await pause(this.#options.retryMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -80,17 +81,4 @@ export class Uplink implements AsyncDisposable {
       channel.close();
     }
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }
