@@ -1,3 +1,4 @@
+import type { Arguments } from './command.ts';
 import { usageError } from './exit.ts';
 
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
@@ -31,4 +32,10 @@ export function parseCpus(option: string, text: string): number {
 export function parseCount(option: string, text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw usageError(`--${option}: ${text} is no count`);
   return Number(text);
+}
+
+/** `--since 8h` → the time then, RFC 3339; undefined where it was not given. */
+export function sinceOf(args: Pick<Arguments, 'text'>, nowMs: number): string | undefined {
+  const since = args.text('since');
+  return since === undefined ? undefined : new Date(nowMs - parseDuration('since', since)).toISOString();
 }

@@ -3,7 +3,7 @@ import type { Cordon } from '@cordon/sdk';
 import type { Arguments, Command } from '../command.ts';
 import { exitStatus, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
-import { parseDuration } from '../quantity.ts';
+import { sinceOf } from '../quantity.ts';
 import { findSession } from '../reference.ts';
 import { painter, visible } from '../text.ts';
 
@@ -60,11 +60,6 @@ function formatOf(args: Arguments): (typeof formats)[number] {
   const format = formats.find((each) => each === asked);
   if (format === undefined) throw usageError(`--format: ${asked} is no format`, `one of ${formats.join(', ')}`);
   return format;
-}
-
-function sinceOf(args: Arguments, nowMs: number): string | undefined {
-  const since = args.text('since');
-  return since === undefined ? undefined : new Date(nowMs - parseDuration('since', since)).toISOString();
 }
 
 async function idsOf(client: Cordon, words: readonly string[]): Promise<string[]> {

@@ -2,7 +2,7 @@ import type { PolicyDiff } from '@cordon/protocol';
 import type { Command } from '../../command.ts';
 import { exitStatus } from '../../exit.ts';
 import { jsonLine } from '../../json.ts';
-import { parseDuration } from '../../quantity.ts';
+import { sinceOf } from '../../quantity.ts';
 import { painter, visible } from '../../text.ts';
 import { referenceOf } from './sources.ts';
 import { trafficText } from './traffic-text.ts';
@@ -29,8 +29,7 @@ export const diff: Command = {
     const [first = '', second] = args.words;
     const before = referenceOf(at.cwd, second === undefined ? 'current' : first);
     const after = referenceOf(at.cwd, second ?? first);
-    const since = args.text('since');
-    const from = since === undefined ? undefined : new Date(Date.now() - parseDuration('since', since)).toISOString();
+    const from = sinceOf(args, Date.now());
     const client = await cordon();
     const answer = await working(at, 'comparing', client.policies.diff(before, after, from));
     at.stdout.write(args.flag('json') ? jsonLine(answer) : diffText(answer, painter(at.colours)));
@@ -55,8 +54,7 @@ export const replay: Command = {
     '  cordon policy replay ./my-policy --since 24h',
   ],
   run: async ({ at, cordon }, args) => {
-    const since = args.text('since');
-    const from = since === undefined ? undefined : new Date(Date.now() - parseDuration('since', since)).toISOString();
+    const from = sinceOf(args, Date.now());
     const candidate = referenceOf(at.cwd, args.words[0] ?? '');
     const report = await working(at, 'judging', (await cordon()).policies.replay(candidate, from));
     at.stdout.write(args.flag('json') ? jsonLine(report) : trafficText(report, painter(at.colours)));
