@@ -1,7 +1,5 @@
-import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { bundleType, type PolicyActivation, type PolicyPack } from '@cordon/protocol';
-import { signEnvelope } from '@cordon/protocol/dsse';
 import type { Cordon, Envelope } from '@cordon/sdk';
 import type { Arguments, Command } from '../../command.ts';
 import { configurationError, exitStatus, usageError } from '../../exit.ts';
@@ -9,7 +7,7 @@ import { jsonLine } from '../../json.ts';
 import { parseDuration } from '../../quantity.ts';
 import type { Surroundings } from '../../surroundings.ts';
 import { painter, table, visible } from '../../text.ts';
-import { signerOf } from '../people.ts';
+import { cosign, writeSigned } from './cosign.ts';
 import { isFolder, readBundle, readFolder, referenceOf } from './sources.ts';
 import { working } from './working.ts';
 
@@ -51,8 +49,7 @@ export const sign: Command = {
     const pack = folder ? await packFolder(at, client, word, args) : await inspect(at, client, word);
     const before = folder ? null : readEnvelope(`${path.resolve(at.cwd, word)}.dsse`);
     const envelope = await signed(at, client, pack, args.texts('key'), before);
-    writeFileSync(file, Buffer.from(pack.bundle, 'base64'));
-    writeFileSync(`${file}.dsse`, `${JSON.stringify(envelope)}\n`);
+    writeSigned(file, pack, envelope);
     const { address, generation, signatures, widening } = pack;
     at.stdout.write(
       args.flag('json')
@@ -125,8 +122,7 @@ export const rollback: Command = {
     const out = args.text('out');
     if (out !== undefined) {
       const file = path.resolve(at.cwd, out);
-      writeFileSync(file, Buffer.from(pack.bundle, 'base64'));
-      writeFileSync(`${file}.dsse`, `${JSON.stringify(envelope)}\n`);
+      writeSigned(file, pack, envelope);
       at.stdout.write(`${file}: ${envelope.signatures.length} of ${pack.signatures} signatures\n`);
       return exitStatus.ok;
     }
@@ -175,23 +171,18 @@ function inspect(at: Surroundings, client: Cordon, name: string): Promise<Policy
   return working(at, 'checking', client.policies.inspect(bundle));
 }
 
-/** The manifest's own bytes, signed by every key that is named, beside the signatures that are there. */
-async function signed(
+/** Signed are the manifest's own bytes. */
+function signed(
   at: Surroundings,
   client: Cordon,
   pack: PolicyPack,
   keys: readonly string[],
   before: Envelope | null,
 ): Promise<Envelope> {
-  const manifest = Buffer.from(pack.manifest, 'base64');
   if (before !== null && before.payload !== pack.manifest) {
     throw configurationError('the signatures beside this bundle are of another one', 'remove its .dsse file');
   }
-  const signers = [];
-  for (const key of keys.length === 0 ? [undefined] : keys) signers.push(await signerOf(at, client, key));
-  const { payloadType, payload, signatures } = signEnvelope(bundleType, manifest, signers);
-  const others = (before?.signatures ?? []).filter((each) => !signatures.some((own) => own.keyid === each.keyid));
-  return { payloadType, payload, signatures: [...others, ...signatures] };
+  return cosign(at, client, { type: bundleType, bytes: Buffer.from(pack.manifest, 'base64'), before }, keys);
 }
 
 function readEnvelope(file: string): Envelope | null {

@@ -1,14 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { canonicalize, type RecordValue, type TrustRootView, trustType } from '@cordon/protocol';
-import { signEnvelope } from '@cordon/protocol/dsse';
 import type { Cordon, Envelope } from '@cordon/sdk';
 import type { Arguments, Command } from '../../command.ts';
 import { configurationError, exitStatus, usageError } from '../../exit.ts';
 import { jsonLine } from '../../json.ts';
 import { parseCount } from '../../quantity.ts';
 import type { Surroundings } from '../../surroundings.ts';
-import { signerOf } from '../people.ts';
+import { cosign } from './cosign.ts';
 import { readBundle } from './sources.ts';
 
 export const trust: Command = {
@@ -60,12 +59,7 @@ async function signedRoot(
 ): Promise<Envelope> {
   const before = file === undefined ? null : readRoot(path.resolve(at.cwd, file));
   const bytes = before === null ? await nextRoot(client, args) : Buffer.from(before.payload, 'base64');
-  const keys = args.texts('key');
-  const signers = [];
-  for (const key of keys.length === 0 ? [undefined] : keys) signers.push(await signerOf(at, client, key));
-  const { payloadType, payload, signatures } = signEnvelope(trustType, bytes, signers);
-  const others = (before?.signatures ?? []).filter((each) => !signatures.some((own) => own.keyid === each.keyid));
-  return { payloadType, payload, signatures: [...others, ...signatures] };
+  return await cosign(at, client, { type: trustType, bytes, before }, args.texts('key'));
 }
 
 async function nextRoot(client: Cordon, args: Arguments): Promise<Buffer> {
