@@ -1,8 +1,9 @@
-import type { Intent } from '@cordon/protocol';
+import type { Intent, PayloadKind } from '@cordon/protocol';
 import { type CedarRequest, createRequest } from '../decide/request.ts';
 import { createSlice, type Slice } from '../decide/slice.ts';
 import { type ApprovalFacts, createFacts, type Facts } from '../fact/facts.ts';
 import type { Effect } from '../fact/field.ts';
+import { trialIntent } from '../fact/trial-intent.ts';
 import { type Axis, type AxisValue, type Tags, worstOf } from './axis.ts';
 import type { Scene } from './scene.ts';
 
@@ -73,19 +74,9 @@ function tagsOf(value: AxisValue): Tags {
 }
 
 function intentOf({ principal, action, resource, method, path }: Scene, bytes: number, kind: string): Intent {
-  const { tenant, session, agent, chain } = principal;
-  return {
-    v: 'intent/1',
-    tenant,
-    session,
-    agent,
-    chain,
-    salt: '0'.repeat(32),
-    action,
-    resource,
-    args: action.startsWith('http.') && action !== 'http.tunnel' ? { method, path, query: [], headers: [] } : {},
-    payload: { sha256: `sha256:${'0'.repeat(64)}`, bytes, kind: kind as Intent['payload']['kind'] },
-  };
+  const http = action.startsWith('http.') && action !== 'http.tunnel';
+  const args = http ? { method, path, query: [], headers: [] } : {};
+  return trialIntent(principal, { action, resource, args, bytes, body: kind as PayloadKind });
 }
 
 /** The question as Cedar is asked it; null when the scene has no canonical reading, so that nothing could be decided. */

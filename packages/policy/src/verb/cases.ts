@@ -1,6 +1,7 @@
 import type { ActionName, Intent, Outcome, PayloadKind } from '@cordon/protocol';
 import { authorize } from '../decide/authorize.ts';
 import { createFacts, type Facts, noApproval, usualFlow } from '../fact/facts.ts';
+import { trialIntent } from '../fact/trial-intent.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 
 /** A test of policies as it stands in a file: what is tried, and what must come of it. */
@@ -50,20 +51,8 @@ function runCase(snapshot: PolicySnapshot, each: PolicyTestCase): PolicyTestResu
   return { name: each.name, ok, expected, got: `${outcome} ${record.code}${reasons}` };
 }
 
-function intentOf(snapshot: PolicySnapshot, given: PolicyTestCase['intent']): Intent {
-  const { tenant, session, agent, chain } = snapshot.principal;
-  const action = given.action ?? 'http.request';
-  const http = { method: given.method ?? 'GET', path: given.path ?? '/', query: [], headers: [] };
-  return {
-    v: 'intent/1',
-    tenant,
-    session,
-    agent,
-    chain,
-    salt: '0'.repeat(32),
-    action,
-    resource: given.resource,
-    args: action.startsWith('http.') ? http : {},
-    payload: { sha256: `sha256:${'0'.repeat(64)}`, bytes: given.bytes ?? 0, kind: given.body ?? 'none' },
-  };
+function intentOf({ principal }: PolicySnapshot, given: PolicyTestCase['intent']): Intent {
+  const { action = 'http.request', resource, method = 'GET', path = '/', bytes = 0, body = 'none' } = given;
+  const args = action.startsWith('http.') ? { method, path, query: [], headers: [] } : {};
+  return trialIntent(principal, { action, resource, args, bytes, body });
 }
