@@ -28,6 +28,19 @@ describe('the join of labels', () => {
     );
   });
 
+  it('is the label itself when the other adds nothing', () => {
+    fc.assert(
+      fc.property(label, label, (a, b) => {
+        const joined = joinLabels(a, b);
+        if (joined.sources.length < limits.labelSourcesMax) expect(joinLabels(joined, b)).toBe(joined);
+        const adds = digestLabel(joined) !== digestLabel(a);
+        if (adds) expect(joined).not.toBe(a);
+        // A full list of sources drops what comes behind it, so there it may be an equal one.
+        else if (a.sources.length < limits.labelSourcesMax) expect(joined).toBe(a);
+      }),
+    );
+  });
+
   it('never raises: it is worth no more, and may be read by no more, than either', () => {
     fc.assert(
       fc.property(label, label, (a, b) => {

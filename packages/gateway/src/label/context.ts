@@ -53,7 +53,7 @@ export class Context {
   /** false: it had that already. */
   lower(by: Label): boolean {
     const joined = joinLabels(this.#label, by);
-    if (digestLabel(joined) === digestLabel(this.#label)) return false;
+    if (joined === this.#label || digestLabel(joined) === digestLabel(this.#label)) return false;
     this.#label = joined;
     this.#provenance = createContextProvenance(joined, namedByOrder(this.#order));
     return true;

@@ -49,7 +49,8 @@ export class Contexts {
   async fall(session: string, by: Label, cause: string): Promise<void> {
     const context = this.#contexts.get(session);
     if (context === undefined) throw new GatewayError('flow-R7', 'nothing is known of what the session has seen');
-    await Promise.all(this.#lower(context, by).map((each) => this.#write(each, cause)));
+    const unrecorded = this.#lower(context, by).filter(({ label, recorded }) => label !== recorded);
+    if (unrecorded.length > 0) await Promise.all(unrecorded.map((each) => this.#write(each, cause)));
   }
 
   close(session: string): void {

@@ -40,6 +40,8 @@ export const lostLabel: Label = createLabel({ integrity: 0, confidentiality: 2, 
 
 /** The label of data made from both: as untrusted as the worse, as private as the more private. */
 export function joinLabels(a: Label, b: Label): Label {
+  // Most of what a session sees it has seen the like of.
+  if (holds(a, b)) return a;
   return createLabel({
     integrity: Math.min(a.integrity, b.integrity) as Integrity,
     confidentiality: Math.max(a.confidentiality, b.confidentiality) as Confidentiality,
@@ -73,6 +75,14 @@ export function parseLabel(value: unknown): Label | null {
     readers,
     sources,
   });
+}
+
+/** Whether a join with `b` leaves `a` as it is. */
+function holds(a: Label, { integrity, confidentiality, readers, sources }: Label): boolean {
+  if (a.integrity > integrity || a.confidentiality < confidentiality) return false;
+  if (readers !== 'all' && (a.readers === 'all' || !a.readers.every((reader) => readers.includes(reader))))
+    return false;
+  return sources.every((source) => a.sources.includes(source));
 }
 
 function both(a: Label['readers'], b: Label['readers']): Label['readers'] {
