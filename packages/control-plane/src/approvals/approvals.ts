@@ -22,12 +22,12 @@ import type { People } from '../people/people.ts';
 import type { LiveSession } from '../sessions/live.ts';
 import type { SessionRegistry } from '../sessions/registry.ts';
 import type { StopTable } from '../stops/table.ts';
+import { Turns } from '../turns.ts';
 import { LiveHolds, newsOf } from './live-holds.ts';
 import { createQuestion } from './question.ts';
 import { digestHold, signReceipt, usedData } from './receipt.ts';
 import { checkVersion, settled, uncounted } from './refuse.ts';
 import { type CheckedOrder, hashOf, holdOrder, holdUse, isInForce, isRungOf, strangeIn } from './standing.ts';
-import { Turns } from './turns.ts';
 
 export interface ApprovalParts {
   readonly store: HoldStore;

@@ -3,6 +3,7 @@ import { type Clock, type RecordValue, type SessionPolicy, timestamp } from '@co
 import type { LabelContainer, LabelStore } from '@cordon/store';
 import { refusal } from '../error.ts';
 import type { Recorder } from '../ledger/recorder.ts';
+import { Turn } from '../turns.ts';
 
 export interface LabelParts {
   readonly store: LabelStore;
@@ -16,7 +17,7 @@ export interface LabelParts {
  */
 export class Labels {
   readonly #parts: LabelParts;
-  #writing: Promise<void> = Promise.resolve();
+  readonly #writing = new Turn();
 
   constructor(parts: LabelParts) {
     this.#parts = parts;
@@ -58,9 +59,7 @@ export class Labels {
     cause: string,
     more: { readonly [name: string]: RecordValue } = {},
   ): Promise<void> {
-    const next = this.#writing.then(() => this.#write(container, by, session, cause, more));
-    this.#writing = next.catch(() => undefined);
-    return next;
+    return this.#writing.take(() => this.#write(container, by, session, cause, more));
   }
 
   async #write(

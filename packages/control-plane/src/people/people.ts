@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { fault, refusal } from '../error.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import { limits } from '../limits.ts';
+import { Turn } from '../turns.ts';
 
 /** Where the list lies; the composition root writes it whole or not at all, for the owner of the daemon alone. */
 export interface PeopleFile {
@@ -46,7 +47,8 @@ type Kept = z.output<typeof list>;
 export class People {
   readonly #options: PeopleOptions;
   #kept: Kept;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** One change at a time: of two at once one would undo the other. */
+  readonly #changes = new Turn();
 
   private constructor(options: PeopleOptions, kept: Kept) {
     this.#options = options;
@@ -85,12 +87,12 @@ export class People {
         'cordon people add NAME (makes one)',
       ]);
     }
-    return this.#inTurn(() => this.#change(name, key, by));
+    return this.#changes.take(() => this.#change(name, key, by));
   }
 
   /** With all keys: nothing that they sign counts from now on. @throws CordonError `person-unknown` `person-operator` */
   remove(name: string, by: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#changes.take(async () => {
       const found = this.#kept.people.find(({ sub }) => sub === name);
       if (found === undefined) throw refusal('person-unknown', `nobody here is called ${name}`, ['cordon people list']);
       if (name === this.#options.operator.name) {
@@ -121,13 +123,6 @@ export class People {
   async #write(kept: Kept): Promise<void> {
     await this.#options.file.write(`${JSON.stringify(kept, null, 2)}\n`);
     this.#kept = kept;
-  }
-
-  /** One change at a time: of two at once one would undo the other. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 }
 

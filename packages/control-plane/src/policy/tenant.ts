@@ -7,6 +7,7 @@ import type { HostFiles } from '../files.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
+import { Turn } from '../turns.ts';
 import { proveTenant } from './check.ts';
 import { closedTenant, compileTenant, type SourceFile, type TenantLayers, toTenantPolicy } from './compile.ts';
 import {
@@ -61,7 +62,7 @@ export class TenantPolicies implements Disposable {
   #watch: Disposable | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   /** One reload at a time: two would race for the next generation's number. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turn = new Turn();
 
   private constructor(options: TenantOptions, current: TenantPolicy, digest: string, bundle: BundleInForce | null) {
     this.#options = options;
@@ -119,9 +120,7 @@ export class TenantPolicies implements Disposable {
   }
 
   reload(cause: string): Promise<readonly FileProblem[]> {
-    const turn = this.#turn.then(() => this.#reload(cause));
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    return this.#turn.take(() => this.#reload(cause));
   }
 
   /**
@@ -129,7 +128,7 @@ export class TenantPolicies implements Disposable {
    * Resolves when every gateway decides by it or is cut off.
    */
   activate(admit: () => Promise<Admitted>): Promise<Pushed & Admitted> {
-    const turn = this.#turn.then(async () => {
+    return this.#turn.take(async () => {
       const admitted = await admit();
       const { generation, layers, files, ...bundle } = admitted;
       const pushed =
@@ -138,8 +137,6 @@ export class TenantPolicies implements Disposable {
           : await this.#issue({ generation, layers, files, cause: admitted.by, bundle });
       return { ...admitted, ...pushed };
     });
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   /** Any generation that was ever in force, for explanations of what was decided under it. */

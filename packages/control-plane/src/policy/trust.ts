@@ -3,6 +3,7 @@ import type { Store } from '@cordon/store';
 import { fault, refusal } from '../error.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import type { People } from '../people/people.ts';
+import { Turn } from '../turns.ts';
 
 export interface TrustOptions {
   readonly tenant: string;
@@ -18,7 +19,7 @@ const settingName = (tenant: string): string => `policy.trust/${tenant}`;
 export class Trust {
   readonly #options: TrustOptions;
   #root: TrustRoot | null;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turn = new Turn();
 
   private constructor(options: TrustOptions, root: TrustRoot | null) {
     this.#options = options;
@@ -45,7 +46,7 @@ export class Trust {
 
   /** The next root; signed by the thresholds of the old and of the new one. @throws CordonError `trust-invalid` */
   rotate(envelope: unknown, by: string): Promise<TrustRoot> {
-    const turn = this.#turn.then(async () => {
+    return this.#turn.take(async () => {
       const before = this.root;
       const opened = openRoot(envelope, before);
       if (!opened.ok) throw refusal('trust-invalid', opened.message, ['cordon policy trust']);
@@ -63,8 +64,6 @@ export class Trust {
       this.#root = opened.root;
       return opened.root;
     });
-    this.#turn = turn.catch(() => undefined);
-    return turn;
   }
 
   #first(): TrustRoot {

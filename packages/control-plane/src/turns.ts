@@ -1,4 +1,15 @@
-/** One at a time for each key, in the order in which they came; other keys do not wait. */
+/** One at a time, in the order in which they came; one that fails is no other's failure. */
+export class Turn {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** The same for each key; other keys do not wait, and none is kept that nobody waits for. */
 export class Turns {
   readonly #last = new Map<string, Promise<unknown>>();
 
