@@ -30,10 +30,6 @@ function withoutComment(line: string): string {
   return /^\s*(\/\/|\*|\/\*)/.test(line) ? '' : line;
 }
 
-/** Files that may be longer, each with its reason. */
-const longFiles: ReadonlyMap<string, string> = new Map([
-  ['packages/protocol/src/api.ts', 'one schema per message of the API, nothing else'],
-]);
 const linesMax = 400;
 
 export const rules: readonly Rule[] = [
@@ -43,7 +39,7 @@ export const rules: readonly Rule[] = [
     of: product,
     find: ({ path, text }) => {
       const lines = text.split('\n').length;
-      return lines > linesMax && !longFiles.has(path) ? [`${path}: ${lines} lines`] : [];
+      return lines > linesMax ? [`${path}: ${lines} lines`] : [];
     },
     planted: { path: 'packages/policy/src/long.ts', text: '\n'.repeat(linesMax + 1) },
   },

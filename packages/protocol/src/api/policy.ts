@@ -151,3 +151,38 @@ export const trustRoot = z.strictObject({
 });
 export const trustRequest = z.strictObject({ envelope });
 export type TrustRootView = z.infer<typeof trustRoot>;
+
+export const policyProblem = z.strictObject({
+  file: z.string(),
+  line: z.nullable(z.int()),
+  column: z.nullable(z.int()),
+  code: z.string(),
+  message: z.string(),
+  mend: z.nullable(z.string()),
+});
+export const policyCheckRequest = z.strictObject({
+  files: z.array(z.strictObject({ name: z.string(), text: z.string() })).check(z.minLength(1), z.maxLength(64)),
+});
+export const policyCheckAnswer = z.strictObject({
+  ok: z.boolean(),
+  problems: z.array(policyProblem),
+  policies: z.int(),
+});
+export const policyView = z.strictObject({
+  tenant: z.string(),
+  generation: z.int(),
+  revision: z.nullable(z.int()),
+  digest: z.string(),
+  layers: z.array(z.strictObject({ name: z.string(), policies: z.record(z.string(), z.string()) })),
+});
+export const policyTestRequest = z.strictObject({
+  files: z.array(z.strictObject({ name: z.string(), text: z.string() })).check(z.minLength(1), z.maxLength(64)),
+  tests: z.array(z.strictObject({ name: z.string(), text: z.string() })).check(z.minLength(1), z.maxLength(64)),
+});
+export const policyTestAnswer = z.strictObject({
+  passed: z.int(),
+  failed: z.int(),
+  cases: z.array(
+    z.strictObject({ file: z.string(), name: z.string(), ok: z.boolean(), expected: z.string(), got: z.string() }),
+  ),
+});
