@@ -252,7 +252,7 @@ describe('a grant', () => {
     ]) {
       expect(problemOf({ allow: 'a.example', limits })).toMatch(/^limits: /);
     }
-    for (const cidr of ['10.0.0.0', '10.0.0.0/33', '10/8', 'fd00::/129', 'localhost/8', '10.0.0.0/08']) {
+    for (const cidr of ['10.0.0.0/', '10.0.0', '10.0.0.0/33', '10/8', 'fd00::/129', 'localhost/8', '10.0.0.0/08']) {
       expect(problemOf({ allow: 'a.example', addresses: [cidr] })).toMatch(/^addresses: /);
     }
     const result = compileGrants([{ allow: 'a.example', methods: ['get'], line: 9 }], options);
@@ -367,6 +367,14 @@ describe('--allow', () => {
 });
 
 describe('origin rules', () => {
+  it('take an address alone for the range of itself', () => {
+    const compiled = compileGrants([{ allow: 'a.example', addresses: ['127.0.0.1', '::1', '10.0.0.0/8'] }], {
+      layer: 'tenant',
+      source: 'x',
+    });
+    expect(compiled).toMatchObject({ origins: [{ addresses: ['127.0.0.1/32', '::1/128', '10.0.0.0/8'] }] });
+  });
+
   it('speak of their origin or what is below, and a session never makes one trusted', () => {
     const tenant = compileGrants([{ allow: '*.corp.example', addresses: ['10.0.0.0/8'], encodedSlash: true }], {
       layer: 'tenant',

@@ -29,7 +29,9 @@ export async function ensureDirectory(path: string, mode = 0o700): Promise<void>
   const stat = await lstat(path);
   const wider = (stat.mode & 0o777 & ~mode) !== 0;
   if (!stat.isDirectory() || stat.uid !== process.getuid?.() || wider) {
-    throw storeError('store-permission', `${path} must be a folder of this user with mode ${mode.toString(8)}`);
+    const rights = mode.toString(8);
+    const mend = stat.isDirectory() && stat.uid === process.getuid?.() ? `: chmod ${rights} ${path}` : '';
+    throw storeError('store-permission', `${path} must be a folder of this user with mode ${rights}${mend}`);
   }
   for (let folder = path; made !== undefined && folder.length >= made.length; folder = dirname(folder)) {
     await syncFolder(dirname(folder));

@@ -112,6 +112,7 @@ describe('ensureDirectory', () => {
     await ensureDirectory(path);
     expect([statSync(path).mode & 0o777, statSync(join(folder, 'a')).mode & 0o777]).toEqual([0o700, 0o700]);
     chmodSync(path, 0o755);
+    await expect(ensureDirectory(path)).rejects.toThrow(`with mode 700: chmod 700 ${path}`);
     expect(await codeOf(ensureDirectory(path))).toBe('store-permission');
     await ensureDirectory(path, 0o755);
     rmSync(path, { recursive: true });

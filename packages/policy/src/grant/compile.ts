@@ -5,7 +5,7 @@ import { describeGrant } from './describe.ts';
 import { type Grant, type GrantProblem, wrongGrant } from './grant.ts';
 import { cedarString, isAnyPath, routeCondition } from './path-pattern.ts';
 import { parseTarget, type Target } from './target.ts';
-import { checkKind, clearances, type GrantTerms, parseTerms } from './terms.ts';
+import { checkKind, clearances, type GrantTerms, parseTerms, rangeOf } from './terms.ts';
 
 export interface CompileOptions {
   readonly layer: LayerSource['name'];
@@ -207,7 +207,8 @@ function placeConditions(target: Target, context: 'http' | 'tunnel', withPlace: 
 
 /** What a permit does not say: where its names may lead, and what may flow. A tunnel is known by it before it is read. */
 function originRule(grant: Grant, target: Target, options: CompileOptions): OriginRule {
-  const { addresses = [], body: bodyOnRead = false, encodedSlash = false } = grant;
+  const { body: bodyOnRead = false, encodedSlash = false } = grant;
+  const addresses = (grant.addresses ?? []).map(rangeOf).filter((range) => range !== null);
   const trusted = options.trusted ?? false;
   const sink = sinkRule(grant, target, trusted || options.preset === true ? 4 : 3);
   return { origin: target.origin, addresses, trusted, bodyOnRead, encodedSlash, sink };

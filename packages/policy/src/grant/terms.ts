@@ -47,8 +47,10 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   if (grant.deny !== undefined && (grant.websocket !== undefined || grant.tls !== undefined)) {
     return wrongGrant('deny', 'a deny names WebSockets and tunnels by their scheme', 'wss://api.example.com');
   }
-  const odd = (grant.addresses ?? []).find((cidr) => !isCidr(cidr));
-  if (odd !== undefined) return wrongGrant('addresses', `${JSON.stringify(odd)} is no address range`, '10.1.2.0/24');
+  const odd = (grant.addresses ?? []).find((text) => rangeOf(text) === null);
+  if (odd !== undefined) {
+    return wrongGrant('addresses', `${JSON.stringify(odd)} is no address and no range`, '10.1.2.3 or 10.1.2.0/24');
+  }
   const bytes = grant.limits?.bytes === undefined ? null : parseBytes(grant.limits.bytes);
   if (Number.isNaN(bytes))
     return wrongGrant('limits', `bytes: ${JSON.stringify(grant.limits?.bytes)} is no size`, '64KiB');
@@ -163,10 +165,12 @@ function isRate(text: string): boolean {
   return more.length === 0 && /^[1-9][0-9]{0,8}$/.test(count) && parseDuration(window) !== null;
 }
 
-function isCidr(text: string): boolean {
-  const [address = '', prefix = '', ...more] = text.split('/');
+/** A range in CIDR form; an address alone is the range of itself. */
+export function rangeOf(text: string): string | null {
+  const [address = '', prefix, ...more] = text.split('/');
   const parsed = addressOf(address);
-  if (parsed === null || parsed.text !== address || more.length > 0 || !/^(0|[1-9][0-9]{0,2})$/.test(prefix))
-    return false;
-  return Number(prefix) <= (parsed.kind === 'ipv4' ? 32 : 128);
+  if (parsed === null || parsed.text !== address || more.length > 0) return null;
+  const bits = parsed.kind === 'ipv4' ? 32 : 128;
+  if (prefix === undefined) return `${address}/${bits}`;
+  return /^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= bits ? text : null;
 }
