@@ -161,4 +161,16 @@ export const lifecycleMutations: readonly Mutation[] = [
       ['a gateway that is cut off', 'gateway.channel.close();\n        return false;', 'return false;'],
     ],
   ),
+  ...mutationsOf(
+    'apps/cordon/src/commands/policy/cosign.ts',
+    ['apps/cordon/test/cosign.test.ts'],
+    [
+      [
+        'damaged signatures are taken for none',
+        'signatures: [...envelope.signatures] };',
+        'signatures: [...envelope.signatures] };\n  if (envelope === null) return null;',
+      ],
+      ['whatever lies in the file', 'if (isEnvelope(envelope)) return', 'if (envelope !== null) return'],
+    ],
+  ),
 ];

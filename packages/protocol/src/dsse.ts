@@ -159,8 +159,8 @@ function fromBase64(text: string): Buffer | null {
   return bytes.toString('base64') === text ? bytes : null;
 }
 
-/** Exactly the members of the format, bounded before anything of it is decoded. */
-function isEnvelope(value: unknown): value is Envelope {
+/** Exactly the members of the format, bounded before anything of it is decoded. Nothing is said of its signatures. */
+export function isEnvelope(value: unknown): value is Envelope {
   if (!hasOnly(value, ['payload', 'payloadType', 'signatures'])) return false;
   const { payload, payloadType, signatures } = value;
   if (typeof payload !== 'string' || payload.length > limits.envelopeCharsMax) return false;

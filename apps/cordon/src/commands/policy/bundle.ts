@@ -7,7 +7,7 @@ import { jsonLine } from '../../json.ts';
 import { parseDuration } from '../../quantity.ts';
 import type { Surroundings } from '../../surroundings.ts';
 import { painter, table, visible } from '../../text.ts';
-import { cosign, writeSigned } from './cosign.ts';
+import { cosign, readEnvelope, writeSigned } from './cosign.ts';
 import { isFolder, readBundle, readFolder, referenceOf } from './sources.ts';
 import { working } from './working.ts';
 
@@ -183,14 +183,6 @@ function signed(
     throw configurationError('the signatures beside this bundle are of another one', 'remove its .dsse file');
   }
   return cosign(at, client, { type: bundleType, bytes: Buffer.from(pack.manifest, 'base64'), before }, keys);
-}
-
-function readEnvelope(file: string): Envelope | null {
-  try {
-    return JSON.parse(readBundle(file).toString('utf8')) as Envelope;
-  } catch {
-    return null;
-  }
 }
 
 /** `30d`, or a date as RFC 3339 writes it. */

@@ -7,8 +7,7 @@ import { configurationError, exitStatus, usageError } from '../../exit.ts';
 import { jsonLine } from '../../json.ts';
 import { parseCount } from '../../quantity.ts';
 import type { Surroundings } from '../../surroundings.ts';
-import { cosign } from './cosign.ts';
-import { readBundle } from './sources.ts';
+import { cosign, readEnvelope } from './cosign.ts';
 
 export const trust: Command = {
   name: 'policy trust',
@@ -87,11 +86,10 @@ async function nextRoot(client: Cordon, args: Arguments): Promise<Buffer> {
 }
 
 function readRoot(file: string): Envelope {
-  try {
-    return JSON.parse(readBundle(file).toString('utf8')) as Envelope;
-  } catch (error) {
-    throw configurationError(`${file}: ${(error as Error).message}`);
-  }
+  const envelope = readEnvelope(file);
+  if (envelope === null)
+    throw configurationError(`there is no ${file}`, 'cordon policy trust --signer NAME --out FILE');
+  return envelope;
 }
 
 function rootText({ number, kind, signers, thresholds }: TrustRootView): string {
