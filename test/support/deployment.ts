@@ -178,9 +178,9 @@ export class Deployment implements AsyncDisposable {
   }
 
   /** Runs a shell line on a pseudo-terminal of its own; CORDON in it stands for the command line. */
-  onTerminal(line: string): Promise<Run> {
+  onTerminal(line: string, options: RunOptions = {}): Promise<Run> {
     const cordon = this.#commandLine().join(' ');
-    return this.#end(this.#spawn(['script', '-qec', line.replace('CORDON', cordon), '/dev/null'], {}), {});
+    return this.#end(this.#spawn(['script', '-qec', line.replace('CORDON', cordon), '/dev/null'], options), options);
   }
 
   /** `cordon run` of a shell script, with the options in front. */

@@ -158,6 +158,25 @@ describe('a request that a person must agree to', () => {
     expect(server.requests.length).toBe(before + 1);
   });
 
+  it('is signed at a terminal only by who says so after it was shown', async () => {
+    const { child, session } = await startIdle(deployment);
+    await deployment.cordon(['exec', session, '--', '/bin/sh', '-c', now('amount=60')]);
+    const [held] = await waiting(deployment);
+    const id = held?.id ?? '';
+    for (const input of ['\n', 'no\n', 'yess\n', '\u0004']) {
+      const asked = await deployment.onTerminal(`CORDON approve ${id}`, { input });
+      expect(asked.stdout, input).toMatch(
+        /\| amount=60[\s\S]*Sign a yes to exactly this\? \[y\/N\][\s\S]*nothing was signed/,
+      );
+      expect(await waiting(deployment)).toMatchObject([{ id, state: 'open', answers: [] }]);
+    }
+    const said = await deployment.onTerminal(`CORDON approve ${id}`, { input: 'y\n' });
+    expect(said.stdout).toContain(`approved ${id}`);
+    expect(await waiting(deployment)).toMatchObject([{ id, state: 'approved' }]);
+    await deployment.cordon(['kill', session]);
+    expect(await child.closed).toBe(137);
+  });
+
   it('of several pages is approved by who has read them all', async () => {
     const { child, session } = await startIdle(deployment);
     const lines = `head -c 100000 /dev/zero | tr '\\0' a | fold -w 70 > /tmp/long`;

@@ -44,6 +44,11 @@ export function table(
   return [paint('dim', line(head)), ...shown.map(line)].join('\n');
 }
 
+/** `1 policy`, `2 policies`. */
+export function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 export function bytesText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let unit = 0;

@@ -1,6 +1,7 @@
 import { type HeldIntent, viewPages } from '@cordon/protocol';
 import type { Cordon, Question } from '@cordon/sdk';
 import type { Arguments, Command } from '../command.ts';
+import { confirmed } from '../confirm.ts';
 import { exitStatus, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
 import { parseCount } from '../quantity.ts';
@@ -45,13 +46,14 @@ export const approvals: Command = {
 export const approve: Command = {
   name: 'approve',
   group: 'Review',
-  usage: 'cordon approve ID [--uses N] [--key FILE]',
-  summary: 'show all that ID is about, and sign a yes to exactly that',
+  usage: 'cordon approve ID [--uses N] [--key FILE] [--yes]',
+  summary: 'show all that ID is about, ask, and sign a yes to exactly that',
   words: [1, 1],
   options: {
     uses: { value: 'N', about: 'the very same bytes may go out up to N times (1 to 20)' },
     key: { value: 'FILE', about: 'your private key, if you do not own this daemon' },
     pages: { value: 'N', about: 'of a long one: how many pages there were, after you have read each' },
+    yes: { short: 'y', about: 'do not ask (asked is on a terminal only)' },
     json: { about: 'as JSON' },
   },
   details: [
@@ -67,6 +69,10 @@ export const approve: Command = {
     checkRead(args, pages.length);
     const text = args.text('uses');
     const uses = text === undefined ? 1 : parseCount('uses', text);
+    if (!args.flag('yes') && !(await confirmed(at, 'Sign a yes to exactly this?'))) {
+      at.stderr.write('nothing was signed; it waits on\n');
+      return exitStatus.ok;
+    }
     const held = await answer(client, at, args, question, { verdict: 'approve', uses });
     at.stdout.write(args.flag('json') ? jsonLine(held) : `${approvedText(held)}\n`);
     return exitStatus.ok;

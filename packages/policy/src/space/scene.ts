@@ -38,7 +38,7 @@ const freshResource: Readonly<Record<ActionName, string>> = {
   'tunnel.open': '1',
   'tunnel.accept': '1',
 };
-const freshMethods = ['GET', 'POST', 'DELETE', 'FRESH'] as const;
+const freshMethods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'FRESH'] as const;
 
 /**
  * Every action at a place that no policy names, and for each policy what it names, with near misses. More than

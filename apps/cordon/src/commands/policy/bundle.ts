@@ -6,7 +6,7 @@ import { configurationError, exitStatus, usageError } from '../../exit.ts';
 import { jsonLine } from '../../json.ts';
 import { parseDuration } from '../../quantity.ts';
 import type { Surroundings } from '../../surroundings.ts';
-import { painter, table, visible } from '../../text.ts';
+import { counted, painter, table, visible } from '../../text.ts';
 import { cosign, readEnvelope, writeSigned } from './cosign.ts';
 import { isFolder, readBundle, readFolder, referenceOf } from './sources.ts';
 import { working } from './working.ts';
@@ -195,5 +195,5 @@ function expiryOf(text: string): string {
 function activationText({ generation, address, gateways, cutOff, signedBy, widening }: PolicyActivation): string {
   const people = signedBy.map(({ sub }) => sub).join(', ');
   const cut = cutOff === 0 ? '' : `, ${cutOff} cut off: they deny until they take it`;
-  return `generation ${generation} is in force${widening ? ', it widens what is allowed' : ''}\n${address}, signed by ${people}\n${gateways} gateways decide by it${cut}\n`;
+  return `generation ${generation} is in force${widening ? ', it widens what is allowed' : ''}\n${address}, signed by ${people}\n${counted(gateways, 'gateway decides', 'gateways decide')} by it${cut}\n`;
 }

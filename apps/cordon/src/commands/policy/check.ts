@@ -1,7 +1,7 @@
 import type { Command } from '../../command.ts';
 import { exitStatus } from '../../exit.ts';
 import { jsonLine } from '../../json.ts';
-import { visible } from '../../text.ts';
+import { counted, visible } from '../../text.ts';
 import { readSources } from './sources.ts';
 import { working } from './working.ts';
 
@@ -29,7 +29,7 @@ export const check: Command = {
         );
         if (mend !== null) at.stdout.write(`    → ${visible(mend)}\n`);
       }
-      if (answer.ok) at.stdout.write(`ok: ${answer.policies} policies\n`);
+      if (answer.ok) at.stdout.write(`ok: ${counted(answer.policies, 'policy', 'policies')}\n`);
     }
     return answer.ok ? exitStatus.ok : exitStatus.configuration;
   },
