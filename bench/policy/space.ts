@@ -3,8 +3,9 @@ import path from 'node:path';
 import { compileTenant, toTenantPolicy } from '../../packages/control-plane/src/policy/compile.ts';
 import { snapshotOf } from '../../packages/control-plane/src/policy/gate.ts';
 import {
+  type ApprovalFacts,
+  ceilingFor,
   compileEngine,
-  coreCeiling,
   createEngine,
   type createSnapshot,
   type PolicySnapshot,
@@ -23,7 +24,12 @@ const root = path.resolve(import.meta.dirname, '../..');
 const wasm = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web'));
 const code = compileEngine(readFileSync(wasm));
 const engine = createEngine(code.module, code.digest, { memoEntries: full ? 0 : 100_000 });
-const ceiling = { name: 'ceiling' as const, policies: coreCeiling.policies };
+/** Each version of the core rules: how far people can be asked. */
+const versions: Readonly<Record<string, readonly ApprovalFacts[]>> = {
+  solo: [{ quorum: 1, strong: false }],
+  team: [1, 2].map((quorum) => ({ quorum, strong: false })),
+  'team with strong keys': [1, 2].map((quorum) => ({ quorum, strong: true })),
+};
 
 function exampleOf(name: string): PolicySnapshot {
   const folder = path.join(root, 'policies', name);
@@ -32,13 +38,12 @@ function exampleOf(name: string): PolicySnapshot {
     .map((file) => ({ name: file, text: readFileSync(path.join(folder, file), 'utf8') }));
   const compiled = compileTenant(engine, files);
   if (!compiled.ok) throw new TypeError(JSON.stringify(compiled.problems));
-  const policy = toTenantPolicy('local', 1, compiled.layers);
-  return made(snapshotOf(engine, { ...policy, layers: [ceiling, ...policy.layers.slice(1)] }));
+  return made(snapshotOf(engine, toTenantPolicy('local', 1, compiled.layers)));
 }
 
-function shipped(): PolicySnapshot {
+function shipped(rungs: readonly ApprovalFacts[]): PolicySnapshot {
   const tenant = { name: 'tenant' as const, policies: { 'tenant/open': 'permit (principal, action, resource);' } };
-  const policy = { tenant: 'local', generation: 1, layers: [ceiling, tenant], origins: [], expires: null };
+  const policy = { tenant: 'local', generation: 1, layers: [ceilingFor(rungs), tenant], origins: [], expires: null, rungs };
   return made(snapshotOf(engine, policy));
 }
 
@@ -59,7 +64,7 @@ function report(name: string, proof: Proof, ms: number): boolean {
 }
 
 const subjects: readonly (readonly [string, () => PolicySnapshot])[] = [
-  ['ceiling', shipped],
+  ...Object.entries(versions).map(([name, rungs]) => [`ceiling, ${name}`, () => shipped(rungs)] as const),
   ...(full
     ? readdirSync(path.join(root, 'policies'), { withFileTypes: true })
         .filter((entry) => entry.isDirectory())

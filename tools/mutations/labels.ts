@@ -33,6 +33,31 @@ export const labelMutations: readonly Mutation[] = [
   ),
   ...mutationsOf(
     src('core'),
+    [policy('team-rules')],
+    [
+      ['two people', "quorum >= 2 ? 'context.approval.quorum >= 2' : one", 'one'],
+      ['strong keys', '(strong ? `(', '(quorum > 99 ? `('],
+      ['who else can be asked', 'liftsOf(rungs.at(-1))', 'liftsOf(rungs.at(0))'],
+    ],
+  ),
+  ...mutationsOf(
+    src('space/property'),
+    [policy('space-team')],
+    [
+      ['fewer people than can be asked', "[{ 'approval.quorum': below(people) }]", '[]'],
+      ['keys that are not strong', "strong ? [{ 'approval.strong': no }] : []", '[]'],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/control-plane/src/policy/compile.ts',
+    ['packages/control-plane/test/team.test.ts'],
+    [
+      ['the version of the rules', 'ceilingFor(settings.rungs)', 'coreCeiling'],
+      ['strong keys that nobody has', 'settings.rungs?.some(({ strong }) => strong) === true', 'settings === null'],
+    ],
+  ),
+  ...mutationsOf(
+    src('core'),
     [policy('rules')],
     [
       ['R1 shares with anybody', 'context.flow.destInteg >= 2 ||', 'context.flow.destInteg >= 0 ||'],

@@ -30,7 +30,7 @@ export {
 } from './canonical/origin.ts';
 export { type CanonicalPath, canonicalPath, type PathOptions, route } from './canonical/path.ts';
 export { type CanonicalUrl, canonicalUrl } from './canonical/url.ts';
-export { coreCeiling, coreOnly, coreRuleIds, openTenant } from './core.ts';
+export { ceilingFor, coreCeiling, coreRuleIds, openTenant } from './core.ts';
 export { authorize } from './decide/authorize.ts';
 export { type Allow, type Decision, type Deny, type DenyCode, type Hold, tierOf } from './decide/decision.ts';
 export type { Obligations } from './decide/obligation.ts';

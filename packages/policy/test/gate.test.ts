@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compileLayer, coreCeiling, coreOnly, openTenant, schemaText } from '../src/index.ts';
+import { ceilingFor, compileLayer, coreCeiling, openTenant, schemaText } from '../src/index.ts';
 import { freshEngine } from './support/world.ts';
 
 const engine = freshEngine();
@@ -14,7 +14,7 @@ const forbidUnless = (condition: string) => `forbid (principal, action, resource
 
 describe('the load gate passes', () => {
   it('what is shipped', () => {
-    for (const layer of [coreCeiling, coreOnly, openTenant])
+    for (const layer of [coreCeiling, ceilingFor([{ quorum: 2, strong: true }]), openTenant])
       expect(compileLayer(engine, layer).ok, layer.name).toBe(true);
     expect(schemaText).toContain('action "http.request", "http.upgrade", "http.message" in ["egress"]');
   });

@@ -1,4 +1,12 @@
-import { checkPolicyText, compileLayer, coreCeiling, type Engine, mergeLayer, openTenant } from '@cordon/policy';
+import {
+  ceilingFor,
+  checkPolicyText,
+  compileLayer,
+  coreCeiling,
+  type Engine,
+  mergeLayer,
+  openTenant,
+} from '@cordon/policy';
 import type {
   ApprovalSettings,
   Budgets,
@@ -61,6 +69,8 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
       if (settings.approvals !== undefined)
         problems.push(saidTwice(file.name, 'approvals', read.lineOf(['approvals'])));
       settings = { ...settings, ...toApprovals(approvals) };
+      if (settings.rungs?.some(({ strong }) => strong) === true)
+        problems.push(nobodyStrong(file.name, read.lineOf(['approvals', 'rungs'])));
     }
     if (budgets !== undefined) {
       if (settings.budgets !== undefined) problems.push(saidTwice(file.name, 'budgets', read.lineOf(['budgets'])));
@@ -82,7 +92,8 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
   if (!gate.ok) return gate;
   return {
     ok: true,
-    layers: withDigest([coreCeiling, tenant], origins, settings),
+    // How many people can be asked decides which version of the core rules stands above.
+    layers: withDigest([ceilingFor(settings.rungs), tenant], origins, settings),
     policies: parts.reduce((sum, part) => sum + Object.keys(part).length, 0),
   };
 }
@@ -98,7 +109,10 @@ export function openTenantLayers(): TenantLayers {
 }
 
 function toApprovals(said: NonNullable<TenantFile['approvals']>): Pick<TenantSettings, 'rungs' | 'approvals'> {
-  const rungs: Rung[] = said.rungs.map((quorum) => ({ quorum, strong: false }));
+  const rungs = said.rungs.map(
+    (rung): Rung =>
+      typeof rung === 'number' ? { quorum: rung, strong: false } : { quorum: rung.people, strong: rung.strong },
+  );
   const approvals: ApprovalSettings = { fourEyes: said.fourEyes, webhook: said.webhook ?? null };
   return { rungs, approvals };
 }
@@ -107,6 +121,13 @@ function toBudgets(said: NonNullable<TenantFile['budgets']>): Budgets {
   return Object.fromEntries(
     Object.entries(said).flatMap(([holder, budget]) => (budget === undefined ? [] : [[holder, toBudget(budget)]])),
   );
+}
+
+/** What no key can give yet would hold for ever; so it is never in force. */
+function nobodyStrong(file: string, line: number): FileProblem {
+  const message =
+    'approvals.rungs: `strong` asks for keys that no program can use alone, and none can be known here yet';
+  return { file, line, column: null, code: 'rungs-invalid', message, mend: 'rungs: [1, 2], two different people' };
 }
 
 /** Which of the two holds would depend on the names of files. */

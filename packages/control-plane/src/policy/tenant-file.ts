@@ -11,6 +11,10 @@ const webhookUrl = z
     return (local || url?.protocol === 'https:') && url.username === '' && url.password === '' && url.hash === '';
   }, 'https://, or http:// on this host, without user or fragment');
 
+const people = z.number().int().min(1).max(16);
+/** `strong`: by keys that no program can use alone. */
+const rung = z.union([people, z.strictObject({ people, strong: z.boolean().default(false) })]);
+
 /**
  * `$CORDON_HOME/policy/*.yaml`: what every session of the tenant may do at most. Only here may a grant reach
  * loopback, link-local and this host's own addresses (gateway.md §2.1).
@@ -22,8 +26,8 @@ export const tenantFile = z.strictObject({
   /** Once in all files of the folder: how approvals are given here. */
   approvals: z
     .strictObject({
-      /** How many different people can be asked for, rising; the first that the rule is content with is. */
-      rungs: z.array(z.number().int().min(1).max(16)).min(1).max(4).default([1]),
+      /** How many different people can be asked for, rising; the first that the rule is content with is. Two: the rules of a team. */
+      rungs: z.array(rung).min(1).max(4).default([1]),
       /** Neither whom the session acts for nor who started it counts. */
       fourEyes: z.boolean().default(false),
       /** Told that something waits; `http://` only to this host. */

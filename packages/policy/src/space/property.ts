@@ -1,4 +1,5 @@
 import { assertNever } from '@cordon/protocol';
+import type { ApprovalFacts } from '../fact/facts.ts';
 import type { Axis, AxisValue } from './axis.ts';
 import { worstOf } from './axis.ts';
 import type { Scene } from './scene.ts';
@@ -7,8 +8,8 @@ import { type Board, type Domain, permits, search } from './search.ts';
 import type { Table } from './table.ts';
 
 /** What every policy set must keep, whatever its grants are (docs/guides/policy.md). */
-export type PropertyCode = 'T1' | 'T2' | 'T3' | 'T4' | 'T5' | 'T6';
-export const propertyCodes: readonly PropertyCode[] = ['T1', 'T2', 'T3', 'T4', 'T5', 'T6'];
+export type PropertyCode = 'T1' | 'T2' | 'T3' | 'T4' | 'T5' | 'T6' | 'T7';
+export const propertyCodes: readonly PropertyCode[] = ['T1', 'T2', 'T3', 'T4', 'T5', 'T6', 'T7'];
 
 export const propertyTexts: Readonly<Record<PropertyCode, string>> = {
   T1: 'no policy fails, and no request is refused by the engine',
@@ -17,6 +18,7 @@ export const propertyTexts: Readonly<Record<PropertyCode, string>> = {
   T4: 'more approval never denies more, and none lets secrets out',
   T5: 'what is stopped, outside its mandate or not as pinned is always denied',
   T6: 'lower integrity, higher confidentiality, a breaker or an anomaly never turns deny into allow',
+  T7: 'what takes two people, or a key that no program can use alone, is never allowed by less where such can be asked for',
 };
 
 /** A place where a property does not hold. */
@@ -54,6 +56,7 @@ export function checkProperty(
   axes: readonly Axis[],
   scene: Scene,
   layers: readonly string[] | null,
+  highest: ApprovalFacts,
 ): Checked {
   const egress = leaves(scene.action) && layers === null;
   const never = (why: string, wanted: Wanted): Checked => neverAllowed(property, why, wanted, board, axes);
@@ -97,9 +100,33 @@ export function checkProperty(
         .reduce(both);
     case 'T6':
       return monotone(property, board, axes, layers, (path) => !path.startsWith('approval.'));
+    case 'T7':
+      if (!egress) return { breaches: [], complete: true };
+      return lessThanAsked(highest)
+        .map(([why, wanted]) => never(why, wanted))
+        .reduce(both);
     default:
       return assertNever(property, 'property');
   }
+}
+
+/** Each approval that does not suffice, with what it must not let through; the ladder of docs/guides/labels.md. */
+function lessThanAsked({ quorum, strong }: ApprovalFacts): (readonly [why: string, wanted: Wanted])[] {
+  const people = Math.min(quorum, 2);
+  const fewer: Wanted[] = [{ 'approval.quorum': below(people) }];
+  const nobody: Wanted[] = [{ 'approval.quorum': below(1) }];
+  const weak: Wanted[] = strong ? [{ 'approval.strong': no }] : [];
+  const unnamed = { 'flow.destInteg': below(3) };
+  const spends = { ...unnamed, effect: (effect: AxisValue) => effect === 'spend' || effect === 'admin' };
+  const runs = { 'flow.destInteg': below(4), effect: (effect: AxisValue) => effect === 'exec' };
+  const destroys = { ...unnamed, undoable: no, effect: (effect: AxisValue) => effect === 'destroy' };
+  const short = (what: string, wanted: Wanted, approvals: readonly Wanted[]): (readonly [string, Wanted])[] =>
+    approvals.map((approval) => [`${what} by a weaker approval than can be asked for`, { ...wanted, ...approval }]);
+  return [
+    ...short('money or rights moved', spends, [...fewer, ...weak]),
+    ...short('a program run', runs, [...fewer, ...weak]),
+    ...short('something deleted', destroys, [...nobody, ...weak]),
+  ];
 }
 
 function both(a: Checked, b: Checked): Checked {

@@ -73,6 +73,7 @@ export function* prove(
   const told = new Set<string>();
   let complete = true;
   let states = 0;
+  const highest = snapshot.rungs.at(-1) ?? { quorum: 1, strong: false };
   for (const [index, scene] of scenes.entries()) {
     yield { requests: tables.requests, scenes: index, of: scenes.length };
     const board = yield* withProgress(boardOf(tables, read, scene), index, scenes.length);
@@ -81,11 +82,11 @@ export function* prove(
     seen.add(signature);
     states += statesOf(board, axes);
     for (const property of properties) {
-      const checked = checkProperty(property, board, axes, scene, layers);
+      const checked = checkProperty(property, board, axes, scene, layers, highest);
       complete &&= checked.complete;
       for (const breach of checked.breaches) {
         const finding = confirm(snapshot, breach, scene, axes, read);
-        const key = finding === null ? '' : `${property} ${breach.axis} ${finding.policies.join()}`;
+        const key = finding === null ? '' : `${property} ${breach.axis ?? breach.why} ${finding.policies.join()}`;
         if (finding === null || told.has(key)) continue;
         told.add(key);
         findings.push(finding);
