@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -9,13 +9,17 @@ import { type DurabilityTier, systemClock, systemRandom } from '@cordon/protocol
 /**
  * Appends per second by tier, with a bare write loop in the same run as the floor, then integration and verification.
  *
- *     node --conditions=cordon-source bench/ledger/append.ts [--entries 100000] [--waiters 32] [--directory DIR] [--json]
+ *     node --conditions=cordon-source bench/ledger/append.ts [--entries 100000] [--waiters 32] [--directory DIR]
+ *         [--whole] [--json]
+ *
+ * `--whole`: only the whole ledger, of as many entries as one likes.
  */
 const { values } = parseArgs({
   options: {
     entries: { type: 'string', default: '100000' },
     waiters: { type: 'string', default: '32' },
     directory: { type: 'string', default: process.cwd() },
+    whole: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -68,10 +72,12 @@ function draftsOf(i: number): readonly [EntryDraft, EntryDraft, EntryDraft] {
 
 const root = mkdtempSync(join(values.directory, '.bench-ledger-'));
 try {
-  await bareLoop();
-  await appends('os', entries, '', false);
-  await appends('os', entries, '≥ 20,000/s');
-  await appends('disk', Math.min(entries, 20_000), '≥ 2,000/s');
+  if (!values.whole) {
+    await bareLoop();
+    await appends('os', entries, '', false);
+    await appends('os', entries, '≥ 20,000/s');
+    await appends('disk', Math.min(entries, 20_000), '≥ 2,000/s');
+  }
   await ledger();
 } finally {
   rmSync(root, { recursive: true, force: true });
@@ -118,7 +124,10 @@ async function ledger(): Promise<void> {
   const tree = join(root, 'tree', 'local');
   const actions = Math.floor(entries / 3);
   {
-    await using journal = await openJournal({ directory: journals, tenant: 'local', writer: 'gw', clock: systemClock });
+    await using journal = await openJournal({
+      ...{ directory: journals, tenant: 'local', writer: 'gw', clock: systemClock },
+      sealing: { keyFor: () => bodyKey, random: systemRandom },
+    });
     let next = 0;
     await measure('append, whole actions (3 entries each), os tier', actions * 3, '', async () => {
       const client = async (): Promise<void> => {
@@ -138,6 +147,8 @@ async function ledger(): Promise<void> {
       while ((await integrator.integrate()).more);
     });
   }
+  rows.push(size('journal', journals, '.journal', actions), size('sealed bodies', journals, '.bodies', actions));
+  rows.push(size('tree', tree, '', actions));
   await measure('verify entries, complete and tree', actions * 3, '≥ 33,333/s (10⁶ in 30 s)', () => {
     const report = verifyLedger({ journals, tree, verifierKey: signer.verifierKey });
     if (!report.ok) throw new RangeError(`the bench's own ledger does not verify: ${JSON.stringify(report)}`);
@@ -147,14 +158,34 @@ async function ledger(): Promise<void> {
   });
 }
 
+/** Bytes that lie on disk, and how many of them one action takes. */
+function size(what: string, folder: string, ending: string, actions: number): Row {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(ending));
+  const bytes = files
+    .map((name) => statSync(join(folder, name)))
+    .filter((file) => file.isFile())
+    .reduce((sum, file) => sum + file.size, 0);
+  return {
+    what: `bytes of the ${what}, and a decision with start and outcome`,
+    count: bytes,
+    seconds: 0,
+    perSecond: Math.round(bytes / actions),
+    target: '',
+  };
+}
+
 function print(): void {
   const machine = `${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`;
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ v: 'bench/1', bench: 'ledger', machine, rows })}\n`);
     return;
   }
-  process.stdout.write(`ledger on ${machine}\n`);
+  process.stdout.write(`ledger on ${machine}, ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB at most\n`);
   for (const { what, count, seconds, perSecond, target } of rows) {
+    if (seconds === 0) {
+      process.stdout.write(`  ${what.padEnd(54)} ${String(count).padStart(9)}  ${perSecond} each\n`);
+      continue;
+    }
     const figures = `${String(count).padStart(9)} in ${seconds.toFixed(2).padStart(7)} s  ${String(perSecond).padStart(8)}/s`;
     process.stdout.write(`  ${what.padEnd(54)} ${figures}  ${target}\n`);
   }

@@ -61,7 +61,8 @@ describe('the ledger', () => {
     const text = proof.checkpoint.slice(0, at + 1);
     const line = proof.checkpoint.slice(at + 2).split('\n')[0] ?? '';
     const signature = Buffer.from(line.split(' ')[2] ?? '', 'base64').subarray(4);
-    const key = Buffer.from(proof.publicKey.split('+').slice(2).join('+') || proof.publicKey, 'base64').subarray(-32);
+    const [firstKey = ''] = proof.publicKey.split('\n');
+    const key = Buffer.from(firstKey.split('+').slice(2).join('+'), 'base64').subarray(-32);
     const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), key]);
     expect(
       verify(null, Buffer.from(text), createPublicKey({ key: spki, format: 'der', type: 'spki' }), signature),

@@ -153,11 +153,17 @@ function verify(
 
 interface PythonReport {
   readonly ok: boolean;
-  readonly parts: readonly { readonly part: VerifyPart; readonly codes: readonly string[] }[];
+  readonly notes: readonly string[];
+  readonly parts: readonly { readonly part: VerifyPart; readonly open: boolean; readonly codes: readonly string[] }[];
 }
 
 /** The same by the second verifier, for the parts that it knows. */
 function verifyInPython(home: string, key = logKey.verifierKey, checkpoints: readonly string[] = []): Found {
+  const { parts } = askPython(home, key, checkpoints);
+  return Object.fromEntries(parts.filter(({ codes }) => codes.length > 0).map(({ part, codes }) => [part, codes]));
+}
+
+function askPython(home: string, key = logKey.verifierKey, checkpoints: readonly string[] = []): PythonReport {
   const { journals, tree } = copyOf(home);
   const files = { key: path.join(home, 'log.vkey'), witnesses: path.join(home, 'witnesses') };
   writeFileSync(files.key, key);
@@ -171,9 +177,7 @@ function verifyInPython(home: string, key = logKey.verifierKey, checkpoints: rea
   if (done.stdout === '') throw new Error(done.stderr);
   const report = JSON.parse(done.stdout) as PythonReport;
   expect([done.status, report.ok]).toEqual(report.ok ? [0, true] : [1, false]);
-  return Object.fromEntries(
-    report.parts.filter(({ codes }) => codes.length > 0).map(({ part, codes }) => [part, codes]),
-  );
+  return report;
 }
 
 function byBoth(home: string, key?: string, checkpoints?: readonly string[]): Found {
@@ -193,6 +197,10 @@ interface Case {
   /** The reader kept the newest checkpoint elsewhere. */
   readonly held?: boolean;
 }
+
+/** The line of the log's second key is the second of the signatures. */
+const withoutSecond = (note: string): string => note.split('\n').toSpliced(5, 1).join('\n');
+const dropSecond = (file: string): void => writeFileSync(file, withoutSecond(text(file)));
 
 const swap = (a: string, b: string): void => {
   renameSync(a, `${a}.tmp`);
@@ -318,7 +326,10 @@ const bytes: readonly Case[] = [
   },
   {
     name: 'a bit of the checkpoint’s signature',
-    tamper: ({ tree }) => flipBit(path.join(tree, 'checkpoint'), -6),
+    tamper: ({ tree }) => {
+      const file = path.join(tree, 'checkpoint');
+      flipBit(file, readFileSync(file).indexOf('— ') + origin.length + 20);
+    },
     found: { tree: ['signature'], witnesses: ['signature'] },
   },
   {
@@ -396,6 +407,26 @@ const losses: readonly Case[] = [
     name: 'the checkpoint taken away',
     tamper: ({ tree }) => rmSync(path.join(tree, 'checkpoint')),
     found: { tree: ['signature'] },
+  },
+  {
+    name: 'the second signature of the head taken away',
+    tamper: ({ tree }) => dropSecond(path.join(tree, 'checkpoint')),
+    found: { tree: ['downgrade'], witnesses: ['downgrade'] },
+  },
+  {
+    name: 'the second signature of the cosigned head taken away',
+    tamper: ({ tree }) => dropSecond(path.join(tree, 'cosigned')),
+    found: { witnesses: ['downgrade'] },
+  },
+  {
+    name: 'the second signature of the last kept head taken away',
+    tamper: ({ tree }) => {
+      const file = path.join(tree, 'checkpoints.jsonl');
+      const notes = text(file).trim().split('\n');
+      const last = withoutSecond(JSON.parse(notes.at(-1) ?? '""') as string);
+      writeFileSync(file, `${[...notes.slice(0, -1), JSON.stringify(last)].join('\n')}\n`);
+    },
+    found: { tree: ['downgrade'] },
   },
   {
     name: 'the cosigned head taken away',
@@ -562,6 +593,24 @@ describe('the tamper matrix', () => {
   });
 });
 
+describe('the second signature of a head', () => {
+  it('is found wrong by the first verifier, and left open by the second, which has no ML-DSA', () => {
+    const home = mkdtempSync(path.join(root, 'case-'));
+    cpSync(path.join(good, 'ledger'), path.join(home, 'ledger'), { recursive: true });
+    const whole = askPython(home);
+    expect(whole.notes.join()).toContain('not checked: the ML-DSA-44 signatures');
+    expect(whole.parts.filter(({ open }) => open).map(({ part }) => part)).toEqual(['tree', 'witnesses']);
+    const first = askPython(home, logKey.verifierKey.split('\n')[0]);
+    expect([first.notes, first.parts.filter(({ open }) => open)]).toEqual([[], []]);
+    flipBit(path.join(copyOf(home).tree, 'checkpoint'), -6);
+    expect(verify(home).found).toEqual({ tree: ['signature'], witnesses: ['signature'] });
+    expect(verifyInPython(home)).toEqual({});
+    // Who pins the first key alone has no use for the line.
+    expect(verify(home, logKey.verifierKey.split('\n')[0]).found).toEqual({});
+    rmSync(home, { recursive: true });
+  });
+});
+
 describe('what only the replay of decisions finds, in a ledger that is whole and signed', () => {
   type Members = Record<string, RecordValue>;
   const forgeFirst = (change: (body: Members, data: Members) => void) => {
@@ -628,13 +677,19 @@ describe('the second verifier', () => {
     const words = [python, '--proof', files.proof, '--key', files.key, '--witnesses', files.witnesses];
     writeFileSync(files.proof, receipt);
     const answer = JSON.parse(execFileSync('python3', words, { encoding: 'utf8' })) as { ok: boolean; entry: unknown };
-    expect(answer).toEqual({ ok: true, entry: tree.entries(7, 1)[0]?.entry });
+    // It has no ML-DSA, and says so: what it took is open, not good.
+    expect(answer).toMatchObject({ ok: true, open: true, entry: tree.entries(7, 1)[0]?.entry });
+    expect(JSON.stringify(answer)).toContain('not checked: the ML-DSA-44 signatures');
     const lines = receipt.split('\n');
     const changed = [
       receipt.replace('index 7', 'index 6'),
       receipt.replace(`${lines[3]}\n`, ''),
       receipt.replace(/\n(\d+)\n/, '\n1\n'),
       receipt.replace(/— witness.*\n/, ''),
+      receipt
+        .split('\n')
+        .toSpliced(receipt.split('\n').findIndex((line) => line.startsWith('— ')) + 1, 1)
+        .join('\n'),
       receipt.replace('extra ', 'extra A'),
       '',
     ];

@@ -134,6 +134,45 @@ export const ledgerMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
+    src('tree/checkpoint'),
+    [ledger('second-line')],
+    [
+      [
+        'the second signature may be gone',
+        "second === 'absent' && age === 'newest'",
+        "second === 'absent' && age === undefined",
+      ],
+      ['the second signature may be wrong', "if (second === 'wrong')", "if (second === 'wrong' && age === undefined)"],
+    ],
+  ),
+  ...mutationsOf(
+    src('tree/second-line'),
+    [ledger('second-line')],
+    [
+      [
+        'any second signature is good',
+        'if (!verify(null, message,',
+        'if (message.length === 0 && !verify(null, message,',
+      ],
+      [
+        'another line makes up for a wrong one',
+        "if (bytes.length !== 4 + timestampBytes + signatureBytes) return 'wrong';",
+        'if (bytes.length !== 4 + timestampBytes + signatureBytes) continue;',
+      ],
+      ['the size is not signed', 'ends.writeBigUInt64BE(BigInt(size), 8);', ''],
+    ],
+  ),
+  ...mutationsOf(
+    src('tree/integrator'),
+    [ledger('second-line')],
+    [['a signature that was taken away is given again', "kept?.signedTwice === true ? 'newest' : 'older'", "'older'"]],
+  ),
+  ...mutationsOf(
+    src('verify/tree'),
+    [ledger('second-line')],
+    [['kept heads may all lack it', "if (isSignedTwice(note, verifier)) age = 'newest';", '']],
+  ),
+  ...mutationsOf(
     src('tree/receipt'),
     [ledger('receipt')],
     [

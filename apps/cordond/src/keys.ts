@@ -1,11 +1,14 @@
 import path from 'node:path';
 import type { PeopleFile } from '@cordon/control-plane';
-import { type CheckpointSigner, createCheckpointKey, KeyStore, openSigner } from '@cordon/ledger';
+import { addSecondKey, type CheckpointSigner, createCheckpointKey, KeyStore, openSigner } from '@cordon/ledger';
 import { type Clock, isCordonError, type Random } from '@cordon/protocol';
 import { createSigningKey, openSigningKey, type PinnedKey, parsePublicKey, type Signer } from '@cordon/protocol/dsse';
 import { createKeyFile, readKeyFile, writeFileAtomic } from '@cordon/store';
 
-/** The key that signs the ledger's checkpoints; made once. Its public half lies beside it, for whoever verifies. */
+/**
+ * The keys that sign the ledger's checkpoints, Ed25519 and ML-DSA-44, in one file; made once. Their public halves lie
+ * beside it, for whoever verifies.
+ */
 export async function openLedgerKey(keys: string, tenant: string, random: Random): Promise<CheckpointSigner> {
   const publicFile = path.join(keys, 'ledger.vkey');
   const privateFile = path.join(keys, 'ledger.pem');
@@ -13,7 +16,12 @@ export async function openLedgerKey(keys: string, tenant: string, random: Random
   if (known !== null) {
     const verifierKey = await readKeyText(publicFile);
     const origin = verifierKey?.split('+', 1)[0] ?? '';
-    return openSigner(origin, known);
+    // A ledger from before there was a second key gets one; the private half first, since the public one follows from it.
+    const both = addSecondKey(known);
+    if (both.trim() !== known) await writeFileAtomic(privateFile, both, 0o600);
+    const signer = openSigner(origin, both);
+    if (signer.verifierKey !== verifierKey) await writeFileAtomic(publicFile, `${signer.verifierKey}\n`, 0o600);
+    return signer;
   }
   // A name of its own for each deployment: two ledgers never share an origin.
   const origin = `${tenant}.${Buffer.from(random.bytes(8)).toString('hex')}/ledger`;

@@ -15,6 +15,7 @@ export type LedgerErrorCode =
   | 'ledger-missing'
   | 'ledger-key'
   | 'ledger-note'
+  | 'ledger-downgrade'
   | 'ledger-proof';
 
 export function ledgerError(code: LedgerErrorCode, message: string, cause?: unknown): CordonError<LedgerErrorCode> {

@@ -18,7 +18,7 @@ export { SessionKeyring } from './seal/keyring.ts';
 export { type BodyKeys, noKeys } from './seal/open.ts';
 export type { BodyKey, Sealing } from './seal/seal.ts';
 export { openTree, type TreeOptions } from './tree/integrator.ts';
-export { type CheckpointSigner, createCheckpointKey, openSigner, splitNote } from './tree/note.ts';
+export { addSecondKey, type CheckpointSigner, createCheckpointKey, openSigner, splitNote } from './tree/note.ts';
 export { type ProofVerdict, verifyProof } from './tree/proof.ts';
 export { encodeReceipt, parseReceipt, type Receipt, type ReceiptVerdict, verifyReceipt } from './tree/receipt.ts';
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
-import { systemClock } from '@cordon/protocol';
+import { systemClock, systemRandom } from '@cordon/protocol';
 import { openJournal } from '../src/index.ts';
+import { bodyKey } from './body-key.ts';
 import { decision, outcome, start } from './drafts.ts';
 
 // A child of crash.test.ts: appends until it is killed and prints each leaf only once it was answered for.
@@ -11,6 +12,7 @@ const journal = await openJournal({
   writer: 'gw',
   clock: systemClock,
   segmentBytes: 60_000,
+  sealing: { keyFor: () => bodyKey, random: systemRandom },
 });
 writeSync(1, 'ready\n');
 const boot = journal.head.wseq;

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readJournal, verifyLedger } from '../src/index.ts';
+import { JournalArchive, readJournal, verifyLedger } from '../src/index.ts';
+import { bodyKeys } from './body-key.ts';
 import { journalsOf, openTestJournal, temporary } from './rig.ts';
 
 /** `CORDON_CRASH_POINTS=1000` runs the long campaign. */
@@ -38,7 +39,16 @@ describe('a writer that is killed', () => {
       const journal = await openTestJournal(root);
       await journal.close();
       const leaves = new Map<number, string>();
-      for await (const { entry, leaf } of readJournal(journalsOf(root), 'gw')) leaves.set(entry.wseq, leaf);
+      const archive = new JournalArchive(journalsOf(root), bodyKeys);
+      let opened = 0;
+      for await (const { entry, leaf, position } of readJournal(journalsOf(root), 'gw')) {
+        leaves.set(entry.wseq, leaf);
+        if (entry.type !== 'decision') continue;
+        // The body of what was answered for is there too, sealed, and opens.
+        expect(entry.seal?.key).toBe('k_ses_a');
+        const { intent } = JSON.parse(archive.body(position, entry).toString()) as { intent: { attempt: string } };
+        if (intent.attempt === entry.data['attempt']) opened += 1;
+      }
       const lost = [...answered].filter(([wseq, leaf]) => leaves.get(wseq) !== leaf);
       expect(lost).toEqual([]);
       expect(answered.size).toBeGreaterThan(points * 3);
@@ -47,6 +57,7 @@ describe('a writer that is killed', () => {
       const complete = report.parts.find(({ part }) => part === 'complete');
       expect(complete?.counts['recoveries']).toBe(points);
       expect(complete?.counts['open']).toBe(0);
+      expect(opened).toBe(complete?.counts['decisions']);
     },
     30_000 + points * 1000,
   );

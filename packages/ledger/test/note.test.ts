@@ -22,7 +22,7 @@ describe('signed note', () => {
   });
 
   it('opens with other signatures beside it, and not without ours', () => {
-    const other = openSigner('witness.test', createCheckpointKey('witness.test').privatePem);
+    const other = openSigner('witness.test', createCheckpointKey('witness.test', 'ed25519').privatePem);
     const line = other.sign(text).slice(text.length + 1);
     expect(openNote(note + line, parseVerifierKey(vkey))).toBe(text);
     expect(openNote(`${text}\n${line}${note.slice(text.length + 1)}`, parseVerifierKey(vkey))).toBe(text);
@@ -53,7 +53,7 @@ describe('signed note', () => {
   });
 
   it('refuses keys that are none', () => {
-    const other = createCheckpointKey('PeterNeumann').verifierKey;
+    const other = createCheckpointKey('PeterNeumann', 'ed25519').verifierKey;
     const mixed = `${vkey.slice(0, vkey.lastIndexOf('+'))}+${other.slice(other.lastIndexOf('+') + 1)}`;
     for (const bad of [
       '',
@@ -90,7 +90,7 @@ describe('signed note', () => {
 });
 
 describe('checkpoint', () => {
-  const signer = openSigner(origin, createCheckpointKey(origin).privatePem);
+  const signer = openSigner(origin, createCheckpointKey(origin, 'ed25519').privatePem);
   const verifier = parseVerifierKey(signer.verifierKey);
   const root = Buffer.alloc(32, 7);
 

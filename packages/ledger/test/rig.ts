@@ -43,8 +43,8 @@ export function treeOf(root: string): string {
   return join(root, 'tree', 'local');
 }
 
-export function testSigner() {
-  return openSigner(origin, createCheckpointKey(origin).privatePem);
+export function testSigner(wanted: 'both' | 'ed25519' = 'both') {
+  return openSigner(origin, createCheckpointKey(origin, wanted).privatePem);
 }
 
 export { decision, outcome, start };

@@ -258,7 +258,8 @@ describe('verifyProof', () => {
     const root = temporary();
     await using journal = await openTestJournal(root);
     for (let i = 0; i < 7; i++) await journal.append(decision(`att_${i}`), 'os');
-    await using tree = await openTestTree(root);
+    const signer = testSigner('ed25519');
+    await using tree = await openTestTree(root, signer);
     await tree.integrate();
     const proof = tree.prove(5);
     expect(verifyProof(proof, signer.verifierKey)).toEqual({ ok: true, size: 7, root: tree.head.root });

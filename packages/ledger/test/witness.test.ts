@@ -25,6 +25,8 @@ const key = createWitnessKey('witness.test.invalid/w1');
 const cosigner = openCosigner('witness.test.invalid/w1', key.privatePem);
 const other = createWitnessKey('witness.test.invalid/w2');
 const signer = testSigner();
+/** A policy names one key of a log a line. */
+const firstKey = signer.verifierKey.split('\n')[0] ?? '';
 
 function openWitness(root: string, logs: readonly string[] = [signer.verifierKey]): Witness {
   return new Witness({ directory: join(root, 'witness'), cosigner, logs, clock });
@@ -78,7 +80,7 @@ describe('a policy of witnesses', () => {
   it('says which of them are enough', () => {
     const text = [
       '# comment',
-      `log ${signer.verifierKey} https://log.invalid/`,
+      `log ${firstKey} https://log.invalid/`,
       `${w('a')} http://127.0.0.1:1/`,
       w('b'),
       w('c'),
@@ -88,7 +90,7 @@ describe('a policy of witnesses', () => {
       '',
     ].join('\n');
     const policy = parseWitnessPolicy(text);
-    expect(policy.logs).toEqual([signer.verifierKey]);
+    expect(policy.logs).toEqual([firstKey]);
     expect(policy.witnesses.map(({ name, url }) => [name, url])).toEqual([
       ['a', 'http://127.0.0.1:1/'],
       ['b', null],

@@ -9,12 +9,12 @@ import { type JournalRecord, JournalTail, type TailProblem } from '../journal/ta
 import { hashLeaf, toLeafText } from '../leaf.ts';
 import { limits } from '../limits.ts';
 import { type Lock, openLock } from '../lock.ts';
-import { type Checkpoint, encodeCheckpoint, openCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, encodeCheckpoint, isSignedTwice, openCheckpoint } from './checkpoint.ts';
 import { TreeEdge } from './edge.ts';
 import { appendDurably, partialsOf, readIfThere, removePartials, replaceDurably, writeDurably } from './files.ts';
 import { checkKeptHead, readKeptHead } from './kept-head.ts';
-import { proveConsistency, proveInclusion } from './merkle.ts';
-import { type CheckpointSigner, parseVerifierKey } from './note.ts';
+import { proveConsistency, proveInclusion, rootOf } from './merkle.ts';
+import { type CheckpointSigner, type NoteVerifier, parseVerifierKey, splitNote } from './note.ts';
 import { encodePositions, type Positions, parsePositions, positionsFrom, positionsPath } from './positions.ts';
 import { TileReader } from './reader.ts';
 import { encodeReceipt } from './receipt.ts';
@@ -34,9 +34,10 @@ export interface TreeOptions {
 
 /**
  * Opens the tree, or starts an empty one, and checks that its checkpoint is signed by this key and describes its tiles,
- * and that nothing is missing that the head in `headFile` signed.
+ * and that nothing is missing that the head in `headFile` signed. A head from before the log had a second key is signed
+ * with that one as well, unless `headFile` shows that it was once: then the signature was taken away.
  *
- * @throws CordonError `ledger-locked` `ledger-damaged` `ledger-note`
+ * @throws CordonError `ledger-locked` `ledger-damaged` `ledger-note` `ledger-downgrade`
  */
 export async function openTree(options: TreeOptions): Promise<LedgerTree> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
@@ -56,8 +57,9 @@ export async function openTree(options: TreeOptions): Promise<LedgerTree> {
       const empty = { origin: options.signer.name, size: 0, root: new TreeEdge().root() };
       await replaceDurably(checkpoint, options.signer.sign(encodeCheckpoint(empty)));
     }
-    const tree = new TreeIntegrator(options, lock);
+    const tree = new TreeIntegrator(options, lock, kept?.signedTwice === true ? 'newest' : 'older');
     if (kept !== null) tree.checkKept(kept);
+    await tree.signTwice();
     return tree;
   } catch (error) {
     lock.release();
@@ -77,6 +79,7 @@ class TreeIntegrator implements LedgerTree {
   readonly #options: TreeOptions;
   readonly #lock: Lock;
   readonly #reader: TileReader;
+  readonly #verifier: NoteVerifier;
   readonly #tails = new Map<string, JournalTail>();
   #committed: Committed;
   #queue: Promise<unknown> = Promise.resolve();
@@ -85,11 +88,12 @@ class TreeIntegrator implements LedgerTree {
   #failed = false;
   #closed = false;
 
-  constructor(options: TreeOptions, lock: Lock) {
+  constructor(options: TreeOptions, lock: Lock, age: 'newest' | 'older') {
     this.#options = options;
     this.#lock = lock;
     this.#reader = new TileReader(options.directory);
-    this.#committed = this.#load();
+    this.#verifier = parseVerifierKey(options.signer.verifierKey);
+    this.#committed = this.#load(age);
     this.#cosigned = this.#loadCosigned();
   }
 
@@ -101,6 +105,27 @@ class TreeIntegrator implements LedgerTree {
   checkKept(kept: Checkpoint): void {
     const { size } = this.head;
     checkKeptHead(kept, size, this.#reader.hashAt(size));
+  }
+
+  /** The heads that are in use get the second signature that they are from before. */
+  async signTwice(): Promise<void> {
+    const { directory, signer, headFile = null } = this.#options;
+    if (this.#verifier.second === null) return;
+    const { head } = this.#committed;
+    if (!isSignedTwice(head.checkpoint, this.#verifier)) {
+      const checkpoint = signer.sign(splitNote(head.checkpoint).text);
+      await replaceDurably(join(directory, 'checkpoint'), checkpoint);
+      if (headFile !== null) await replaceDurably(headFile, checkpoint);
+      this.#committed = { ...this.#committed, head: { ...head, checkpoint } };
+    }
+    const cosigned = this.#cosigned?.note ?? null;
+    if (cosigned === null || isSignedTwice(cosigned, this.#verifier)) return;
+    const { size, root } = openCheckpoint(cosigned, this.#verifier, 'older');
+    // What witnesses saw is signed again only if it is what the tree holds.
+    if (!rootOf(size, this.#reader.hashAt(head.size)).equals(root)) return;
+    const { text, lines } = splitNote(cosigned);
+    const others = lines.filter((line) => !line.startsWith(`— ${signer.name} `)).map((line) => `${line}\n`);
+    await this.keepCosigned(signer.sign(text) + others.join(''));
   }
 
   integrate(): Promise<Integration> {
@@ -149,8 +174,8 @@ class TreeIntegrator implements LedgerTree {
   }
 
   async keepCosigned(note: string): Promise<void> {
-    const { directory, signer } = this.#options;
-    const { size } = openCheckpoint(note, parseVerifierKey(signer.verifierKey));
+    const { directory } = this.#options;
+    const { size } = openCheckpoint(note, this.#verifier);
     if (size > this.head.size) throw missing(size, this.head.size);
     await replaceDurably(join(directory, 'cosigned'), note);
     this.#cosigned = { note, size };
@@ -288,26 +313,26 @@ class TreeIntegrator implements LedgerTree {
   #reset(): void {
     for (const tail of this.#tails.values()) tail.close();
     this.#tails.clear();
-    this.#committed = this.#load();
+    this.#committed = this.#load('newest');
   }
 
   /** A head that was not ours, or that somebody damaged, is as if there were none: the verifier says what is wrong. */
   #loadCosigned(): LedgerTree['cosigned'] {
-    const { directory, signer } = this.#options;
+    const { directory } = this.#options;
     const note = readIfThere(join(directory, 'cosigned'))?.toString() ?? null;
     if (note === null) return null;
     try {
-      const { size } = openCheckpoint(note, parseVerifierKey(signer.verifierKey));
+      const { size } = openCheckpoint(note, this.#verifier, 'older');
       return size > this.head.size ? null : { note, size };
     } catch {
       return null;
     }
   }
 
-  #load(): Committed {
-    const { directory, signer, clock } = this.#options;
+  #load(age: 'newest' | 'older'): Committed {
+    const { directory, clock } = this.#options;
     const note = readIfThere(join(directory, 'checkpoint'))?.toString() ?? '';
-    const { size, root } = openCheckpoint(note, parseVerifierKey(signer.verifierKey));
+    const { size, root } = openCheckpoint(note, this.#verifier, age);
     const levels: Buffer[][] = [];
     for (let level = 0; levelSize(level, size) > 0; level++) {
       const count = levelSize(level, size);

@@ -1,8 +1,13 @@
 import { ledgerError } from '../error.ts';
-import { type Checkpoint, openCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, isSignedTwice, openCheckpoint } from './checkpoint.ts';
 import { readIfThere } from './files.ts';
 import { type HashAt, rootOf } from './merkle.ts';
 import { type NoteVerifier, parseVerifierKey } from './note.ts';
+
+export interface KeptHead extends Checkpoint {
+  /** By the log's second key too: from then on no head of this log is without. */
+  readonly signedTwice: boolean;
+}
 
 /**
  * The newest signed head, as it was kept outside of the tree's folder; null when none was kept yet. Whoever can only
@@ -10,12 +15,12 @@ import { type NoteVerifier, parseVerifierKey } from './note.ts';
  *
  * @throws CordonError `ledger-damaged`
  */
-export function readKeptHead(path: string, verifierKey: string): Checkpoint | null {
+export function readKeptHead(path: string, verifierKey: string): KeptHead | null {
   const note = readIfThere(path)?.toString() ?? null;
   if (note === null) return null;
   const verifier: NoteVerifier = parseVerifierKey(verifierKey);
   try {
-    return openCheckpoint(note, verifier);
+    return { ...openCheckpoint(note, verifier, 'older'), signedTwice: isSignedTwice(note, verifier) };
   } catch (cause) {
     throw ledgerError('ledger-damaged', `${path} is no head that this key signed`, cause);
   }

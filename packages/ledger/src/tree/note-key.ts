@@ -1,21 +1,33 @@
 import { createPrivateKey, createPublicKey, hash, type KeyObject } from 'node:crypto';
 import { ledgerError } from '../error.ts';
 
-/** C2SP signed-note keys of Ed25519: `NAME+HASH+BASE64`, where the key's first byte is its algorithm. */
+/** C2SP signed-note keys: `NAME+HASH+BASE64`, where the key's first byte is its algorithm. */
 export interface NoteKey {
   readonly name: string;
   readonly keyHash: Buffer;
   readonly publicKey: KeyObject;
 }
 
-/** Null for what is no such key of this algorithm. */
-export function parseKeyText(text: string, algorithm: number): NoteKey | null {
+/** The parts of a key text of this algorithm; null for what is none. */
+export function splitKeyText(
+  text: string,
+  algorithm: number,
+  rawBytes: number,
+): { readonly name: string; readonly keyHash: Buffer; readonly raw: Buffer } | null {
   const [, name = '', hashed = '', encoded = ''] =
     /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)$/.exec(text.trim()) ?? [];
   const key = parseBase64(encoded);
   const raw = key.subarray(1);
   const keyHash = hashKey(name, algorithm, raw);
-  if (key[0] !== algorithm || raw.length !== 32 || keyHash.toString('hex') !== hashed) return null;
+  if (key[0] !== algorithm || raw.length !== rawBytes || keyHash.toString('hex') !== hashed) return null;
+  return { name, keyHash, raw };
+}
+
+/** Null for what is no such Ed25519 key of this algorithm. */
+export function parseKeyText(text: string, algorithm: number): NoteKey | null {
+  const parts = splitKeyText(text, algorithm, 32);
+  if (parts === null) return null;
+  const { name, keyHash, raw } = parts;
   const publicKey = createPublicKey({
     key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url') },
     format: 'jwk',

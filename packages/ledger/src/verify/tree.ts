@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import { isCordonError } from '@cordon/protocol';
 import { parseEntry } from '../entry.ts';
 import { hashLeaf } from '../leaf.ts';
-import { type Checkpoint, openCheckpoint } from '../tree/checkpoint.ts';
+import { type Checkpoint, isSignedTwice, openCheckpoint } from '../tree/checkpoint.ts';
 import { TreeEdge } from '../tree/edge.ts';
 import { partialsOf, readIfThere, readTileFile } from '../tree/files.ts';
 import { type NoteVerifier, parseVerifierKey } from '../tree/note.ts';
 import { parseBundle, type TileName, tileAt, tilePath, tileWidth } from '../tree/tile.ts';
 import { JournalMatch } from './match.ts';
 import { Findings, type PartReport } from './report.ts';
+import { signatureCodeOf } from './signature.ts';
 
 export interface TreeVerifyOptions {
   readonly tree: string;
@@ -59,13 +60,20 @@ function verifyHead(options: TreeVerifyOptions, note: string): PartReport {
   return findings.report();
 }
 
-/** Null, and a failure, when the head is not signed by this key. */
-function checkSignature(findings: Findings, where: string, note: string, verifier: NoteVerifier): Checkpoint | null {
+/** Null, and a failure, when the head is not signed as this key demands. */
+function checkSignature(
+  findings: Findings,
+  where: string,
+  note: string,
+  verifier: NoteVerifier,
+  age: 'newest' | 'older' = 'newest',
+): Checkpoint | null {
   try {
-    return openCheckpoint(note, verifier);
+    return openCheckpoint(note, verifier, age);
   } catch (error) {
-    if (!isCordonError(error)) throw error;
-    findings.fail({ code: 'signature', where, detail: note === '' ? 'there is no checkpoint' : error.message });
+    const code = signatureCodeOf(error);
+    if (code === null || !isCordonError(error)) throw error;
+    findings.fail({ code, where, detail: note === '' ? 'there is no checkpoint' : error.message });
     return null;
   }
 }
@@ -76,13 +84,19 @@ function knownHeads(options: TreeVerifyOptions, verifier: NoteVerifier, findings
   const kept = lines.flatMap((line, i) => {
     const note = parseLine(line);
     // A crash can leave the last line unfinished.
-    return note === null && i === lines.length - 1 ? [] : [{ where: `checkpoints.jsonl:${i + 1}`, note: note ?? '' }];
+    return note === null && i === lines.length - 1
+      ? []
+      : [{ where: `checkpoints.jsonl:${i + 1}`, note: note ?? '', given: false }];
   });
-  const given = options.checkpoints.map((note, i) => ({ where: `given checkpoint ${i + 1}`, note }));
+  const given = options.checkpoints.map((note, i) => ({ where: `given checkpoint ${i + 1}`, note, given: true }));
   const heads = new Map<number, KnownHead[]>();
-  for (const { where, note } of [...kept, ...given]) {
-    const checkpoint = checkSignature(findings, where, note, verifier);
+  let age: 'newest' | 'older' = 'older';
+  for (const { where, note, given: isGiven } of [...kept, ...given]) {
+    // What somebody kept from before the log had a second key still only adds to what is demanded.
+    const checkpoint = checkSignature(findings, where, note, verifier, isGiven ? 'older' : age);
     if (checkpoint === null) continue;
+    // Behind the first head with a second signature there is none without.
+    if (isSignedTwice(note, verifier)) age = 'newest';
     findings.count('checkpoints');
     heads.set(checkpoint.size, [...(heads.get(checkpoint.size) ?? []), { where, root: checkpoint.root }]);
   }

@@ -8,6 +8,7 @@ import { TileReader } from '../tree/reader.ts';
 import { checkCosignature } from '../witness/cosignature.ts';
 import type { WitnessPolicy } from '../witness/policy.ts';
 import { Findings, type PartReport } from './report.ts';
+import { signatureCodeOf } from './signature.ts';
 
 export interface WitnessesOptions {
   readonly tree: string;
@@ -84,8 +85,9 @@ function openSigned(findings: Findings, where: string, note: string, key: string
   try {
     return openCheckpoint(note, parseVerifierKey(key));
   } catch (error) {
-    if (!isCordonError(error) || error.code !== 'ledger-note') throw error;
-    findings.fail({ code: 'signature', where, detail: note === '' ? 'there is no checkpoint' : error.message });
+    const code = signatureCodeOf(error);
+    if (code === null || !isCordonError(error)) throw error;
+    findings.fail({ code, where, detail: note === '' ? 'there is no checkpoint' : error.message });
     return null;
   }
 }

@@ -74,7 +74,7 @@ export class Witness implements Disposable {
 
   #known(origin: string, log: string): Checkpoint {
     const note = this.latest(origin);
-    return note === null ? { origin, size: 0, root: emptyRoot } : openCheckpoint(note, parseVerifierKey(log));
+    return note === null ? { origin, size: 0, root: emptyRoot } : openCheckpoint(note, parseVerifierKey(log), 'older');
   }
 
   #pathOf(origin: string): string {
@@ -87,7 +87,7 @@ function openSigned(note: string, log: string): Checkpoint | null {
   try {
     return openCheckpoint(note, parseVerifierKey(log));
   } catch (error) {
-    if (isCordonError(error) && error.code === 'ledger-note') return null;
+    if (isCordonError(error) && (error.code === 'ledger-note' || error.code === 'ledger-downgrade')) return null;
     throw error;
   }
 }
