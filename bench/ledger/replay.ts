@@ -9,7 +9,9 @@ import { recordLedger } from '../../test/support/recorded-ledger.ts';
  * Decisions judged again per second: as `cordon ledger verify` does it, which asks Cedar once about what no policy can
  * tell apart, and with `--every`, which asks about each; on one thread and on all.
  *
- *     node --conditions=cordon-source bench/ledger/replay.ts [--decisions 20000] [--grants 20] [--sessions 8] [--paths 500] [--json]
+ *     node --conditions=cordon-source bench/ledger/replay.ts [--decisions 20000] [--grants 20] [--sessions 8] [--paths 500] [--engine FILE] [--json]
+ *
+ * `--engine`: the decisions were made by this engine (`cedar_wasm_bg.wasm` of another version), as before an upgrade.
  */
 const { values } = parseArgs({
   options: {
@@ -17,6 +19,7 @@ const { values } = parseArgs({
     grants: { type: 'string', default: '20' },
     sessions: { type: 'string', default: '8' },
     paths: { type: 'string', default: '500' },
+    engine: { type: 'string' },
     directory: { type: 'string', default: process.cwd() },
     json: { type: 'boolean', default: false },
   },
@@ -36,11 +39,13 @@ try {
     sessions: Number(values.sessions),
     grants: Number(values.grants),
     paths: Number(values.paths),
+    ...(values.engine === undefined ? {} : { engine: values.engine }),
   });
+  const engines = values.engine === undefined ? [] : [values.engine];
   const runs = [false, true].flatMap((every) => [1, availableParallelism()].map((threads) => ({ every, threads })));
   for (const { every, threads } of runs) {
     const start = performance.now();
-    const order = { journals: join(home, 'ledger', 'journal', 'local'), engines: [], keys: null, every };
+    const order = { journals: join(home, 'ledger', 'journal', 'local'), engines, keys: null, every };
     const report = await runDecisions(order, threads);
     const seconds = (performance.now() - start) / 1000;
     if (report.counts['same'] !== decisions) throw new RangeError(`not all the same: ${JSON.stringify(report)}`);

@@ -23,13 +23,15 @@ import { deniedByGateway, deniedByPolicy, type Settled } from '../../packages/ga
 
 export const engineFile = new URL('cedar_wasm_bg.wasm', import.meta.resolve('@cedar-policy/cedar-wasm/web')).pathname;
 
-let loaded: Engine | null = null;
+const loaded = new Map<string, Engine>();
 /** One for all: making it takes longer than what is asked of it. */
-export function loadEngine(): Engine {
-  if (loaded !== null) return loaded;
-  const { module, digest } = compileEngine(readFileSync(engineFile));
-  loaded = createEngine(module, digest);
-  return loaded;
+export function loadEngine(file: string = engineFile): Engine {
+  const known = loaded.get(file);
+  if (known !== undefined) return known;
+  const { module, digest } = compileEngine(readFileSync(file));
+  const engine = createEngine(module, digest);
+  loaded.set(file, engine);
+  return engine;
 }
 
 export const tenantPolicy: TenantPolicy = {
@@ -71,6 +73,8 @@ export interface RecordOptions {
   /** Paths that differ; requests repeat them. */
   readonly paths?: number;
   readonly journal?: Partial<JournalOptions>;
+  /** File of the engine that decided; default: the installed one. */
+  readonly engine?: string;
   /** What a forger who holds every key writes in place of an entry. */
   readonly forge?: (draft: EntryDraft) => EntryDraft | null;
 }
@@ -106,7 +110,7 @@ export async function recordLedger(options: RecordOptions): Promise<void> {
     for (const draft of drafts.map(forge)) if (draft !== null) await control.append(draft, 'os');
   }
   await using gateway = await openJournal({ ...common, writer: 'gw' });
-  const engine = loadEngine();
+  const engine = loadEngine(options.engine);
   const recorders = policies.map((policy) => new SessionRecorder(engine, policy));
   for (let i = 0; i < decisions; i++) {
     const recorder = recorders[i % sessions] as SessionRecorder;

@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -15,7 +15,7 @@ import type { RecordValue } from '@cordon/protocol';
 import { canonicalize } from '@cordon/protocol';
 import { type DigestKind, digestRecord } from '@cordon/protocol/digest';
 import { afterEach, describe, expect, it } from 'vitest';
-import { recordLedger } from '../../../test/support/recorded-ledger.ts';
+import { engineFile, recordLedger } from '../../../test/support/recorded-ledger.ts';
 import { runDecisions } from '../src/decisions.ts';
 import { Engines } from '../src/engines.ts';
 import { createReplay } from '../src/replay.ts';
@@ -179,6 +179,20 @@ describe('the replay of decisions', () => {
     const report = judge(await record(forge));
     expect(report).toMatchObject({ ok: true, open: true, counts: { notReplayable: 1, same: decisions - 1 } });
     expect(report.notes.join()).toContain(other);
+  });
+
+  it('judges what an earlier engine decided by that engine, where it was kept', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'cordon-replay-'));
+    made.push(home);
+    // A custom section (WebAssembly core 2.5.2) changes nothing but the digest, as another version does.
+    const earlier = join(home, 'earlier.wasm');
+    writeFileSync(earlier, Buffer.concat([readFileSync(engineFile), Buffer.from('\0\u0005\u0004earl', 'latin1')]));
+    await recordLedger({ home, decisions, sessions: 2, grants: 6, engine: earlier });
+    const order = { journals: join(home, 'ledger', 'journal', 'local'), keys: null, every: false };
+    const upgraded = await runDecisions({ ...order, engines: [earlier] });
+    expect(upgraded).toMatchObject({ ok: true, open: false, counts: { decisions, same: decisions } });
+    const lost = await runDecisions({ ...order, engines: [] });
+    expect(lost).toMatchObject({ ok: true, open: true, counts: { decisions, notReplayable: decisions } });
   });
 
   describe('of sealed bodies', () => {
