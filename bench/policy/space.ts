@@ -43,7 +43,14 @@ function exampleOf(name: string): PolicySnapshot {
 
 function shipped(rungs: readonly ApprovalFacts[]): PolicySnapshot {
   const tenant = { name: 'tenant' as const, policies: { 'tenant/open': 'permit (principal, action, resource);' } };
-  const policy = { tenant: 'local', generation: 1, layers: [ceilingFor(rungs), tenant], origins: [], expires: null, rungs };
+  const policy = {
+    tenant: 'local',
+    generation: 1,
+    layers: [ceilingFor(rungs), tenant],
+    origins: [],
+    expires: null,
+    rungs,
+  };
   return made(snapshotOf(engine, policy));
 }
 

@@ -158,5 +158,47 @@ export const policyMutations: readonly Mutation[] = [
       ],
     ],
   ),
-  ...mutationsOf(src('fact/check'), [test('authorize')], [['unknown facts', 'if (odd !== undefined) return odd;', '']]),
+  ...mutationsOf(
+    src('fact/check'),
+    [test('authorize')],
+    [
+      ['unknown facts', 'if (odd !== undefined) return odd;', ''],
+      ['what a fact may be', 'if (wrong !== null) return wrong;\n  if (!isLabels', 'if (!isLabels'],
+    ],
+  ),
+  ...mutationsOf(
+    src('decide/focus'),
+    [test('focus')],
+    [
+      ['a policy that looks in other ways', 'if (policy.sights === null) whole = true;', ''],
+      ['what stands above by several steps', '[...everythingAbove(slice, uid)]', '[sightKey(uid)]'],
+      ['tags that are read', 'tagged.includes(uid.type)', 'tagged.length < 0'],
+      ['policies in scope', 'inScope(scope, place));', "inScope(scope, place) && scope.resource.op !== 'in');"],
+    ],
+  ),
+  ...mutationsOf(
+    src('decide/scope'),
+    [test('focus')],
+    [
+      ['groups of actions', "name === action || name === 'any' ||", 'name === action ||'],
+      ['what the resource is in', 'place.within.has(wanted)', 'place.resource === wanted'],
+    ],
+  ),
+  ...mutationsOf(
+    src('gate/sights'),
+    [test('focus')],
+    [
+      [
+        'membership of another than who acts',
+        "if (operator === 'in' && !(isActor(left) &&",
+        "if (operator === 'in' && !(",
+      ],
+      ['tags of an entity by name', '&& !isOfContext(left)', '&& left === null'],
+      [
+        'membership in what is worked out',
+        "if (typeof type !== 'string' || typeof id !== 'string') return false;",
+        "if (typeof type !== 'string' || typeof id !== 'string') return true;",
+      ],
+    ],
+  ),
 ];

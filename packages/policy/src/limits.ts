@@ -26,10 +26,12 @@ export const limits = {
   expressionDepthMax: 128,
   /** Policy sets kept parsed inside one engine instance; the least recently used one is replaced. */
   engineSlotsMax: 256,
+  /** Parts of the schema, one for each action and what is read of it, kept likewise. */
+  engineViewsMax: 128,
   /** Layers kept compiled per engine, so that the sessions of a tenant share its layers. */
   compiledLayersMax: 512,
-  /** Slices kept per snapshot: the places that a session goes to again and again. */
-  slicesMax: 64,
+  /** Places kept per snapshot: where a session goes again and again. */
+  placesMax: 64,
   /** Answers of the engine that are remembered; 0 switches the memo off. */
   memoEntriesMax: 4096,
   /** Signed answers to one hold; rungs ask for as many people at most. */

@@ -8,8 +8,8 @@ import type {
   TenantPolicy,
 } from '@cordon/protocol';
 import { type Digest, digestRecord } from '@cordon/protocol/digest';
-import type { Slice } from './decide/slice.ts';
-import type { Engine, PolicySource } from './engine/engine.ts';
+import type { Placed } from './decide/focus.ts';
+import type { Engine } from './engine/engine.ts';
 import { Lru } from './engine/lru.ts';
 import type { ApprovalFacts } from './fact/facts.ts';
 import type { CompiledLayer, CompiledPolicy } from './gate/compiled.ts';
@@ -20,7 +20,7 @@ import { limits } from './limits.ts';
 
 /**
  * One immutable generation of policy for one session (I4): the tenant's generation and the session's revision.
- * INVARIANT: every layer in it has passed the load gate, and `source` holds exactly their policies.
+ * INVARIANT: every layer in it has passed the load gate, and `policies` holds exactly theirs.
  */
 export type PolicySnapshot = Brand<SnapshotContent, 'PolicySnapshot'>;
 
@@ -41,9 +41,8 @@ interface SnapshotContent {
   readonly rungs: readonly ApprovalFacts[];
   readonly readsApproval: boolean;
   readonly policies: ReadonlyMap<string, CompiledPolicy>;
-  readonly source: PolicySource;
-  /** Remembered, never decided by: each is what `createSlice` gives for the principal and its key. */
-  readonly slices: Lru<Slice>;
+  /** Remembered, never decided by: each is what `placeAmong` gives for the policies and its key. */
+  readonly places: Lru<Placed>;
   /** Remembered likewise: the rules of `origins` that speak of one origin. */
   readonly rulesOf: Lru<readonly OriginRule[]>;
 }
@@ -98,7 +97,7 @@ export function createSnapshot(
       problems: [problem('', 'self-test', 'planted failing policies were not reported for this set')],
     };
   }
-  return { ok: true, snapshot: seal(engine, tenant, session, layers, texts, rungs) };
+  return { ok: true, snapshot: seal(engine, tenant, session, layers, rungs) };
 }
 
 function seal(
@@ -106,7 +105,6 @@ function seal(
   tenant: TenantPolicy,
   session: SessionPolicy,
   layers: readonly CompiledLayer[],
-  texts: Readonly<Record<string, string>>,
   rungs: readonly ApprovalFacts[],
 ): PolicySnapshot {
   const policies = layers.flatMap((layer) => layer.policies);
@@ -140,9 +138,8 @@ function seal(
     rungs: steps,
     readsApproval: readsApproval(reads),
     policies: new Map(policies.map((policy) => [policy.id, policy])),
-    source: { digest: digestRecord('layer', { v: 'set/1', layers: named }), texts, reads },
-    slices: new Lru(limits.slicesMax),
-    rulesOf: new Lru(limits.slicesMax),
+    places: new Lru(limits.placesMax),
+    rulesOf: new Lru(limits.placesMax),
   };
   return Object.freeze(content) as PolicySnapshot;
 }

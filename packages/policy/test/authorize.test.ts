@@ -4,7 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { actionNames } from '../src/decide/action.ts';
 import { createSlice, isComplete } from '../src/decide/slice.ts';
 import { verdictOf } from '../src/decide/verdict.ts';
-import { type Approval, type ApprovalFacts, authorize, type Facts, noApproval, tierOf } from '../src/index.ts';
+import { Lru } from '../src/engine/lru.ts';
+import type { CompiledPolicy } from '../src/gate/compiled.ts';
+import {
+  type Approval,
+  type ApprovalFacts,
+  authorize,
+  type Facts,
+  noApproval,
+  type PolicySnapshot,
+  tierOf,
+} from '../src/index.ts';
 import { anything, decide, factsOf, freshEngine, intentFor, intentOf, principal, snapshotOf } from './support/world.ts';
 
 const engine = freshEngine();
@@ -297,16 +307,23 @@ describe('the slice', () => {
 describe('a policy that fails', () => {
   // The load gate keeps such policies out; here they are put behind it, to see the second line hold.
   const failing = 'when { context.args.getTag("/never").isEmpty() };';
-  it.each(['permit', 'forbid'])('denies as %s, though Cedar would allow with the rest', (effect) => {
-    const planted = {
-      ...open,
-      source: {
-        digest: `planted-${effect}`,
-        texts: { ...open.source.texts, 'session/bad': `${effect} (principal, action, resource) ${failing}` },
-        reads: null,
-      },
-    };
-    expect(decide(planted, intentOf()).record).toMatchObject({
+  const planted = (id: string, effect: string, reads: CompiledPolicy['reads']): PolicySnapshot => {
+    const text = `${effect} (principal, action, resource) ${failing}`;
+    const model = open.policies.get('session/open');
+    if (model === undefined) throw new TypeError('no such policy');
+    const policies = new Map(open.policies).set(id, { ...model, id, text, digest: text, reads });
+    return { ...open, policies, places: new Lru(1) };
+  };
+
+  it.each([
+    ['permit', ['args']],
+    ['forbid', ['args']],
+    ['forbid', null],
+    // What it reads was told wrongly: the part is missing in what Cedar is asked, and that is a failure too.
+    ['permit', []],
+    ['forbid', []],
+  ])('denies as %s that reads %j, though Cedar would allow with the rest', (effect, reads) => {
+    expect(decide(planted('session/bad', effect, reads), intentOf()).record).toMatchObject({
       outcome: 'deny',
       code: 'policy-error',
       reasons: ['session/bad'],
@@ -314,14 +331,8 @@ describe('a policy that fails', () => {
   });
 
   it('denies for each policy of a set in turn', () => {
-    const ids = Object.keys(open.source.texts);
-    for (const id of ids) {
-      const effect = open.policies.get(id)?.effect ?? 'permit';
-      const texts = { ...open.source.texts, [id]: `${effect} (principal, action, resource) ${failing}` };
-      expect(
-        decide({ ...open, source: { digest: `broken-${id}`, texts, reads: null } }, intentOf()).record.code,
-        id,
-      ).toBe('policy-error');
+    for (const [id, { effect }] of open.policies) {
+      expect(decide(planted(id, effect, ['args']), intentOf()).record.code, id).toBe('policy-error');
     }
   });
 

@@ -67,8 +67,7 @@ function separately(snapshot: PolicySnapshot, intent: ReturnType<typeof intentOf
   const request = slice === null ? null : createRequest(intent, facts, noApproval, slice);
   return snapshot.layers.every((each) => {
     const texts = Object.fromEntries(each.policies.map((one) => [one.id, one.text]));
-    const digest = JSON.stringify(texts);
-    const evaluation = engine.evaluate({ digest, texts, reads: null }, request ?? { text: () => '', key: () => '' });
+    const evaluation = engine.evaluate({ digest: JSON.stringify(texts), texts, view: null }, request?.text() ?? '');
     return evaluation.ok && evaluation.allowed && evaluation.failed.length === 0;
   });
 }

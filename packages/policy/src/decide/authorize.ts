@@ -6,9 +6,10 @@ import { readsApproval } from '../gate/reads.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 import { isAction } from './action.ts';
 import type { Decision, DenyCode } from './decision.ts';
+import { type Placed, placeAmong } from './focus.ts';
 import { allow, type Case, deny, digestEntities, hold, openCase } from './record.ts';
 import { createRequest } from './request.ts';
-import { createSlice, isComplete, type Slice } from './slice.ts';
+import { createSlice, isComplete } from './slice.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
 /**
@@ -46,23 +47,23 @@ function decide(opened: Case, principal: Principal): Decision {
   if (snapshot.expires !== null && facts.at >= snapshot.expires) return deny(hashed, 'stale-policy', ['expired']);
   if (snapshot.stopped) return deny(hashed, 'session-stopped', ['session']);
 
-  const known = knownSlice(snapshot, intent, facts);
-  const slice = known ?? createSlice(principal, intent.action, intent.resource, facts);
+  const known = knownPlace(snapshot, intent, facts);
+  const slice = known?.slice ?? createSlice(principal, intent.action, intent.resource, facts);
   if (slice === null) return deny(hashed, 'request-invalid', ['resource']);
-  const placed: Case = { ...hashed, ...digestEntities(slice, hashed.intentDigest) };
-  if (known === null) {
-    if (!isComplete(slice)) return deny(placed, 'slice-incomplete', []);
-    if (!hasTags(facts)) snapshot.slices.set(keyOf(intent), slice);
-  }
-  return judge(placed, slice);
+  const judged: Case = { ...hashed, ...digestEntities(slice, hashed.intentDigest) };
+  if (known !== null) return judge(judged, known);
+  if (!isComplete(slice)) return deny(judged, 'slice-incomplete', []);
+  const placed = placeAmong(snapshot.policies.values(), intent.action, slice);
+  if (!hasTags(facts)) snapshot.places.set(keyOf(intent), placed);
+  return judge(judged, placed);
 }
 
 /**
  * A slice without tags depends on nothing but who, what and where, so a session's few origins are placed once.
  * INVARIANT: `principal` is the snapshot's own here, and only a complete slice is kept.
  */
-function knownSlice(snapshot: PolicySnapshot, intent: Intent, facts: Facts): Slice | null {
-  return hasTags(facts) ? null : (snapshot.slices.get(keyOf(intent)) ?? null);
+function knownPlace(snapshot: PolicySnapshot, intent: Intent, facts: Facts): Placed | null {
+  return hasTags(facts) ? null : (snapshot.places.get(keyOf(intent)) ?? null);
 }
 
 function keyOf({ action, resource }: Intent): string {
@@ -77,19 +78,20 @@ function hasTags({ args, nums }: Facts): boolean {
  * Three outcomes from one judge: with the approval that exists; else, if even the strongest approval would not do,
  * deny; else hold for the weakest that does. Sound because approval only ever helps, which the load gate keeps.
  */
-function judge(placed: Case, slice: Slice): Decision {
-  const { snapshot } = placed;
-  const real = verdictWith(placed, slice, placed.approval);
-  if (real.kind === 'permitted') return allow(placed, real.permits);
+function judge(judged: Case, placed: Placed): Decision {
+  const { snapshot } = judged;
+  const real = verdictWith(judged, placed, judged.approval);
+  if (real.kind === 'permitted') return allow(judged, real.permits);
   const highest = snapshot.rungs.at(-1);
   // Where no policy reads the approval every evaluation would give the same answer.
-  if (!snapshot.readsApproval || real.code === 'request-invalid') return deny(placed, real.code, real.reasons);
+  if (!snapshot.readsApproval || real.code === 'request-invalid') return deny(judged, real.code, real.reasons);
   // What no approval would lift comes first: without a grant it is of no use to hear of a flow rule.
-  const best = verdictWith(placed, slice, highest ?? everybody);
-  if (best.kind === 'refused') return deny(placed, best.code, best.reasons);
-  if (highest === undefined) return deny(placed, real.code, real.reasons);
-  const rung = snapshot.rungs.find((each) => verdictWith(placed, slice, each).kind === 'permitted') ?? highest;
-  return hold(placed, rung, ...whyHeld(real, best.permits));
+  const best = verdictWith(judged, placed, highest ?? everybody);
+  if (best.kind === 'refused') return deny(judged, best.code, best.reasons);
+  if (highest === undefined) return deny(judged, real.code, real.reasons);
+  const lower = snapshot.rungs.slice(0, -1);
+  const rung = lower.find((each) => verdictWith(judged, placed, each).kind === 'permitted') ?? highest;
+  return hold(judged, rung, ...whyHeld(real, best.permits));
 }
 
 /** A forbid that an approval lifts says itself why. Where a permit waits for one, that permit is what to name. */
@@ -109,11 +111,11 @@ function layerOf(id: string): string {
 /** An approval that nobody can give; asked about where there are no rungs, and only for the reason of a deny. */
 const everybody: ApprovalFacts = { quorum: 16, strong: true };
 
-function verdictWith(placed: Case, slice: Slice, approval: ApprovalFacts): Verdict {
-  const { snapshot, intent, facts } = placed;
-  const request = createRequest(intent, facts, approval, slice);
+function verdictWith(judged: Case, placed: Placed, approval: ApprovalFacts): Verdict {
+  const { snapshot, intent, facts } = judged;
+  const request = createRequest(intent, facts, approval, placed.slice);
   if (request === null) return { kind: 'refused', code: 'request-invalid', reasons: ['intent'] };
-  return verdictOf(snapshot, snapshot.engine.evaluate(snapshot.source, request));
+  return verdictOf(snapshot, snapshot.engine.evaluate(placed.focus, request.textFor(placed)));
 }
 
 /** The first member in which snapshot, principal and intent do not speak of the same session. */

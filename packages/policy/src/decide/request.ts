@@ -4,19 +4,20 @@ import { canonicalPath, route } from '../canonical/path.ts';
 import type { ApprovalFacts, Facts } from '../fact/facts.ts';
 import { commonFields } from '../fact/field.ts';
 import { namespace } from '../fact/schema.ts';
-import type { Reads } from '../gate/reads.ts';
+import { take } from '../gate/part.ts';
+import type { Placed } from './focus.ts';
 import { type Slice, uidOf } from './slice.ts';
 
-/** One question to Cedar, not yet written down: most are known by their key. */
+/** One question to Cedar, not yet written down: the members of its call that speak of the request, as JSON without the outer braces. */
 export interface CedarRequest {
-  /** The members of Cedar's call that speak of the request, as JSON without the outer braces. */
+  /** All of it. */
   readonly text: () => string;
   /**
-   * Who, what, where and the parts of the context that are read; requests with the same key are the same to policies
-   * that read no more. INVARIANT: what is left out has its type already ({@link httpContext}, `checkFacts`), so Cedar's
-   * own check of the request cannot tell two of them apart either.
+   * As much as policies can tell apart, for their focus; requests with the same text are the same to them.
+   * INVARIANT: what is left out has its type already ({@link httpContext}, `checkFacts`), so Cedar's own check of the
+   * request cannot tell two of them apart either.
    */
-  readonly key: (reads: Reads) => string;
+  readonly textFor: (placed: Placed) => string;
 }
 
 /** Null when the intent has no canonical reading. */
@@ -30,32 +31,15 @@ export function createRequest(
   if (own === null) return null;
   const context = { ...own, ...commonContext(facts), approval: { quorum: approval.quorum, strong: approval.strong } };
   return {
-    text: () => requestText(intent.action, context, slice),
-    key: (reads) => `${intent.action}\n${slice.digest}\n${JSON.stringify(partsOf(context, reads))}`,
+    text: () => requestText(intent.action, context, slice, slice.json.entities),
+    textFor: ({ focus, entities }) =>
+      requestText(intent.action, focus.view === null ? context : take(context, focus.view.part), slice, entities),
   };
 }
 
 /** Members stand in a fixed order, so the same request is the same text. */
-function requestText(action: string, context: object, slice: Slice): string {
-  return [
-    `"principal":${slice.json.principal}`,
-    `"action":${JSON.stringify({ type: `${namespace}::Action`, id: action })}`,
-    `"resource":${slice.json.resource}`,
-    `"context":${JSON.stringify(context)}`,
-    `"entities":${slice.json.entities}`,
-  ].join(',');
-}
-
-function partsOf(context: object, reads: Reads): unknown {
-  if (reads === null) return context;
-  return reads.map((path) => path.split('.').reduce(memberOf, context));
-}
-
-/** Another action's part is not there; it then is not there for every request of this action. */
-function memberOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : null;
+function requestText(action: string, context: unknown, { json }: Slice, entities: string): string {
+  return `"principal":${json.principal},"action":{"type":"${namespace}::Action","id":"${action}"},"resource":${json.resource},"context":${JSON.stringify(context)},"entities":${entities}`;
 }
 
 function commonContext(facts: Facts): Record<string, unknown> {

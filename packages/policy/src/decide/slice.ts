@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { type ActionName, type Principal, sealRecord } from '@cordon/protocol';
 import {
   type CanonicalOrigin,
@@ -46,8 +45,6 @@ export interface Slice {
   readonly principal: EntityUid;
   readonly resource: EntityUid;
   readonly entities: readonly Entity[];
-  /** Of the JSON: the same digest is the same slice. */
-  readonly digest: string;
   /** The same as JSON, for the engine. */
   readonly json: { readonly principal: string; readonly resource: string; readonly entities: string };
 }
@@ -89,8 +86,7 @@ export function createSlice(
     resource: JSON.stringify(first.uid),
     entities: JSON.stringify(entities),
   };
-  const digest = hash('sha256', `${json.principal}${json.resource}${json.entities}`, 'base64');
-  return { principal: session, resource: first.uid, entities: sealRecord(entities), digest, json };
+  return { principal: session, resource: first.uid, entities: sealRecord(entities), json };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type {
   AuthorizationAnswer,
+  SchemaJson as CedarSchemaJson,
   CheckParseAnswer,
   DetailedError,
   PolicyJson,
@@ -13,6 +14,7 @@ import type {
 export type { AuthorizationAnswer, DetailedError, PolicyJson, ValidationAnswer };
 export type ParseAnswer = CheckParseAnswer;
 export type JsonAnswer = PolicyToJsonAnswer;
+export type SchemaJson = CedarSchemaJson<string>;
 export type SchemaAnswer = SchemaToJsonAnswer;
 export type PartsAnswer = PolicySetTextToPartsAnswer;
 

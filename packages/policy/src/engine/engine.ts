@@ -1,8 +1,7 @@
-import type { CedarRequest } from '../decide/request.ts';
 import { PolicyError } from '../error.ts';
 import { schemaText } from '../fact/schema.ts';
+import { schemaPart } from '../fact/schema-part.ts';
 import type { CompiledLayer } from '../gate/compiled.ts';
-import type { Reads } from '../gate/reads.ts';
 import { limits } from '../limits.ts';
 import {
   type AuthorizationAnswer,
@@ -11,21 +10,16 @@ import {
   type ParseAnswer,
   type PartsAnswer,
   type SchemaAnswer,
+  type SchemaJson,
   toEvaluation,
   type ValidationAnswer,
 } from './answer.ts';
 import { type Binding, type CallName, createBinding } from './binding.ts';
 import { Lru } from './lru.ts';
 import { passesSelfTest, reportsPlanted } from './self-test.ts';
+import { Slots } from './slots.ts';
+import type { PolicyFocus, SchemaView } from './view.ts';
 import type { WasmModule } from './wasm.ts';
-
-/** A policy set by the digest of its texts; the engine keeps it parsed in one of its slots. */
-export interface PolicySource {
-  readonly digest: string;
-  readonly texts: Readonly<Record<string, string>>;
-  /** What any of them reads of the context. */
-  readonly reads: Reads;
-}
 
 export interface EngineOptions {
   /** 0 switches the memo off, as replay and the verifier do. */
@@ -48,7 +42,7 @@ const schemaSlot = 'schema/1';
 
 /**
  * One engine with its caches. It only ever answers for what it is given, so it changes no decision and is no state
- * of `authorize`: a parsed set is found by the digest of its texts, an answer by all of the call that the set can tell apart.
+ * of `authorize`: a parsed set is found by the digest of its texts, an answer by that and the very text of the call.
  *
  * INVARIANT: after any exception out of the instance it answers nothing more until {@link renew} has succeeded.
  */
@@ -58,11 +52,13 @@ export class Engine {
   readonly layers = new Lru<CompiledLayer>(limits.compiledLayersMax);
   readonly #module: WasmModule;
   readonly #memo: Lru<Evaluation>;
-  readonly #slots = new Lru<string>(limits.engineSlotsMax);
+  readonly #sets = new Slots('set', limits.engineSlotsMax);
+  readonly #views = new Slots('view', limits.engineViewsMax);
   #binding: Binding | null = null;
   #asked = 0;
-  /** The schema as Cedar's own JSON, which it reads twice as fast as the text. */
-  #schema = '';
+  /** As Cedar's own JSON, which it reads twice as fast as the text. */
+  #schema: SchemaJson = {};
+  #schemaText = '';
 
   constructor(module: WasmModule, digest: string, memoEntries: number) {
     this.digest = digest;
@@ -82,14 +78,18 @@ export class Engine {
 
   /** A fresh instance (a few milliseconds). Snapshots stay good. False: it failed its self-test and is not used. */
   renew(): boolean {
-    this.#slots.clear();
+    this.#sets.clear();
+    this.#views.clear();
     this.#memo.clear();
     this.#binding = null;
     const binding = createBinding(this.#module);
     try {
       const parsed = binding.preparse('preparseSchema', schemaSlot, JSON.stringify(schemaText)) as ParseAnswer;
       if (parsed.type !== 'success' || !passesSelfTest(binding, schemaSlot)) return false;
-      if (this.#schema === '') this.#schema = schemaAsJson(binding);
+      if (this.#schemaText === '') {
+        this.#schema = schemaAsJson(binding);
+        this.#schemaText = JSON.stringify(this.#schema);
+      }
     } catch {
       return false;
     }
@@ -97,17 +97,17 @@ export class Engine {
     return true;
   }
 
-  /** Never throws. */
-  evaluate(source: PolicySource, request: CedarRequest): Evaluation {
-    const key = `${source.digest}\n${request.key(source.reads)}`;
+  /** `request` is a `CedarRequest` written for this focus. Never throws. */
+  evaluate(focus: PolicyFocus, request: string): Evaluation {
+    const key = `${focus.digest}\n${request}`;
     const known = this.#memo.get(key);
     if (known !== undefined && this.usable) return known;
     try {
       this.#asked += 1;
-      const slot = this.#slotOf(source);
-      const json = `{"preparsedSchemaName":"${schemaSlot}","validateRequest":true,"preparsedPolicySetId":"${slot}",${request.text()}}`;
+      const schema = focus.view === null ? schemaSlot : this.#viewSlot(focus.view);
+      const json = `{"preparsedSchemaName":"${schema}","validateRequest":true,"preparsedPolicySetId":"${this.#setSlot(focus)}",${request}}`;
       const evaluation = toEvaluation(this.#run('statefulIsAuthorized', json) as AuthorizationAnswer);
-      // What Cedar refused to read says nothing about another request with this key.
+      // What Cedar refused to read was no evaluation.
       if (evaluation.ok) this.#memo.set(key, evaluation);
       return evaluation;
     } catch {
@@ -120,7 +120,7 @@ export class Engine {
   evaluateOnce(texts: Readonly<Record<string, string>>, request: string): Evaluation {
     try {
       const policies = JSON.stringify({ staticPolicies: texts });
-      const json = `{"schema":${this.#schema},"validateRequest":true,"policies":${policies},${request}}`;
+      const json = `{"schema":${this.#schemaText},"validateRequest":true,"policies":${policies},${request}}`;
       return toEvaluation(this.#run('isAuthorized', json) as AuthorizationAnswer);
     } catch {
       this.#drop();
@@ -141,7 +141,7 @@ export class Engine {
   /** Strict validation; `policies` is a text, or texts by id. @throws PolicyError `engine-failed` */
   validate(policies: string | Readonly<Record<string, string>>): ValidationAnswer {
     const sources = JSON.stringify({ staticPolicies: policies });
-    const call = `{"validationSettings":{"mode":"strict"},"schema":${this.#schema},"policies":${sources}}`;
+    const call = `{"validationSettings":{"mode":"strict"},"schema":${this.#schemaText},"policies":${sources}}`;
     return this.#guard(() => this.#run('validate', call) as ValidationAnswer);
   }
 
@@ -155,18 +155,17 @@ export class Engine {
     return this.#guard(() => this.#live().split(text) as PartsAnswer);
   }
 
-  #slotOf(source: PolicySource): string {
-    const held = this.#slots.get(source.digest);
-    if (held !== undefined) return held;
-    // Parsing under a used name replaces the old set, which is the only way in which the engine frees one.
-    const slot =
-      this.#slots.size < limits.engineSlotsMax ? `set/${this.#slots.size}` : (this.#slots.dropOldest() ?? 'set/0');
-    const call = JSON.stringify({ staticPolicies: source.texts });
-    const parsed = this.#live().preparse('preparsePolicySet', slot, call) as ParseAnswer;
-    if (parsed.type !== 'success')
-      throw new PolicyError('engine-failed', 'a policy set that was checked does not parse');
-    this.#slots.set(source.digest, slot);
-    return slot;
+  #setSlot({ digest, texts }: PolicyFocus): string {
+    return this.#sets.of(digest, (slot) => this.#parse('preparsePolicySet', slot, { staticPolicies: texts }));
+  }
+
+  #viewSlot({ key, action, part }: SchemaView): string {
+    return this.#views.of(key, (slot) => this.#parse('preparseSchema', slot, schemaPart(this.#schema, action, part)));
+  }
+
+  #parse(name: 'preparsePolicySet' | 'preparseSchema', slot: string, content: object): void {
+    const parsed = this.#live().preparse(name, slot, JSON.stringify(content)) as ParseAnswer;
+    if (parsed.type !== 'success') throw new PolicyError('engine-failed', 'what was checked does not parse');
   }
 
   #run(name: CallName, json: string): unknown {
@@ -193,8 +192,8 @@ export class Engine {
   }
 }
 
-function schemaAsJson(binding: Binding): string {
+function schemaAsJson(binding: Binding): SchemaJson {
   const answer = binding.call('schemaToJson', JSON.stringify(schemaText)) as SchemaAnswer;
   if (answer.type !== 'success') throw new PolicyError('engine-unusable', 'the engine cannot read the schema');
-  return JSON.stringify(answer.json);
+  return answer.json;
 }

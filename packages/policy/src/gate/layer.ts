@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { LayerSource } from '@cordon/protocol';
 import { isCordonError } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
@@ -10,6 +11,7 @@ import { checkExpressions } from './expression.ts';
 import { fromEngine, type PolicyProblem, problem } from './problem.ts';
 import { reachOf } from './reach.ts';
 import { contextReads } from './reads.ts';
+import { sightsOf } from './sights.ts';
 
 /** Names of the pure predicates that the bundle defines; none exist yet, so none may be asked for. */
 export interface Known {
@@ -87,7 +89,18 @@ function compilePolicy(
   const { effect, annotations = {} } = parsed.json;
   const read = readAnnotations(id, effect, annotations, report);
   checkExpressions(parsed.json, known.checks, (code, message) => report(problem(id, code, message)));
-  return { id, effect, text, ...read, reads: contextReads(parsed.json), reach: reachOf(parsed.json) };
+  const { action, resource } = parsed.json;
+  return {
+    id,
+    effect,
+    text,
+    digest: hash('sha256', text, 'base64'),
+    ...read,
+    reads: contextReads(parsed.json),
+    sights: sightsOf(parsed.json),
+    scope: { action, resource },
+    reach: reachOf(parsed.json),
+  };
 }
 
 /** A text can break the engine (a thousand brackets overflow its stack); it is then named, and others are judged on. */

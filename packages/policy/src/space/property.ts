@@ -1,9 +1,9 @@
 import { assertNever } from '@cordon/protocol';
+import { leaves } from '../decide/scope.ts';
 import type { ApprovalFacts } from '../fact/facts.ts';
 import type { Axis, AxisValue } from './axis.ts';
 import { worstOf } from './axis.ts';
 import type { Scene } from './scene.ts';
-import { leaves } from './scope.ts';
 import { type Board, type Domain, permits, search } from './search.ts';
 import type { Table } from './table.ts';
 

@@ -152,8 +152,8 @@ function confirm(
 export function judge(snapshot: PolicySnapshot, point: Point): ReturnType<typeof authorize> {
   const { intent, facts, approval } = requestOf(point);
   const { principal } = point.scene;
-  const slices: PolicySnapshot['slices'] = new Lru(1);
-  const here = { ...snapshot, expires: null, stopped: false, principal, slices } as PolicySnapshot;
+  const places: PolicySnapshot['places'] = new Lru(1);
+  const here = { ...snapshot, expires: null, stopped: false, principal, places } as PolicySnapshot;
   return authorize(here, principal, intent, facts, approval);
 }
 

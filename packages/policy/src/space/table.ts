@@ -1,10 +1,12 @@
+import { placeAmong } from '../decide/focus.ts';
+import { inScope, isTyped, type Place, placeIn } from '../decide/scope.ts';
+import { createSlice } from '../decide/slice.ts';
 import type { Engine } from '../engine/engine.ts';
 import { limits } from '../limits.ts';
 import type { Axis } from './axis.ts';
 import { cedarOf, pointOf } from './point.ts';
 import type { ReadPolicy } from './read.ts';
 import type { Scene } from './scene.ts';
-import { inScope, isTyped, type Place, placeOf } from './scope.ts';
 
 /** Whether one policy is satisfied in one scene, for every combination of the axes that it reads. */
 export interface Table {
@@ -75,14 +77,12 @@ export class Tables {
   }
 
   #ask(read: ReadPolicy, scene: Scene, at: readonly number[]): boolean {
-    const { id, text, effect, reads } = read.policy;
+    const { id, effect } = read.policy;
     const asked = cedarOf(pointOf(scene, this.#axes, at));
     if (asked === null) return false;
     this.requests += 1;
-    const evaluation = this.#engine.evaluate(
-      { digest: `space ${id} ${text}`, texts: { [id]: text }, reads },
-      asked.request,
-    );
+    const placed = placeAmong([read.policy], scene.action, asked.slice);
+    const evaluation = this.#engine.evaluate(placed.focus, asked.request.textFor(placed));
     if (!evaluation.ok || evaluation.failed.length > 0) {
       this.failures.push({
         read,
@@ -98,7 +98,8 @@ export class Tables {
   #placeOf(scene: Scene): Place {
     const known = this.#places.get(scene);
     if (known !== undefined) return known;
-    const place = placeOf(scene);
+    const { principal, action, resource } = scene;
+    const place = placeIn(action, createSlice(principal, action, resource, { args: {}, nums: {} }));
     this.#places.set(scene, place);
     return place;
   }

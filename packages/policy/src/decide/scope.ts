@@ -1,7 +1,7 @@
 import type { ActionName } from '@cordon/protocol';
-import { createSlice, type EntityUid } from '../decide/slice.ts';
 import type { PolicyJson } from '../engine/answer.ts';
-import type { Scene } from './scene.ts';
+import { sightKey } from '../gate/sights.ts';
+import type { EntityUid, Slice } from './slice.ts';
 
 const inside: ReadonlySet<ActionName> = new Set(['toolcall.invoke', 'process.exec', 'file.open']);
 
@@ -10,7 +10,7 @@ export function leaves(action: ActionName): boolean {
   return !inside.has(action);
 }
 
-/** A scene as the scope of a policy sees it; null for a resource without canonical reading. */
+/** An action and where it happens, as the scope of a policy sees it; `resource` is null where it has no canonical reading. */
 export interface Place {
   readonly action: ActionName;
   readonly resource: string | null;
@@ -20,29 +20,36 @@ export interface Place {
 
 type JsonUid = { readonly type: string; readonly id: string };
 type JsonEntity = JsonUid | { readonly __entity: JsonUid };
-const keyOf = ({ type, id }: JsonUid | EntityUid): string => `${type}\n${id}`;
+export type Scope = Pick<PolicyJson, 'action' | 'resource'>;
 
-export function placeOf({ principal, action, resource }: Scene): Place {
-  const slice = createSlice(principal, action, resource, { args: {}, nums: {} });
-  const within = new Set<string>();
+export function placeIn(action: ActionName, slice: Slice | null): Place {
+  if (slice === null) return { action, resource: null, within: new Set() };
+  return { action, resource: sightKey(slice.resource), within: everythingAbove(slice, slice.resource) };
+}
+
+/** The entity itself and all that it is in, as keys. */
+export function everythingAbove(slice: Slice, from: EntityUid): ReadonlySet<string> {
+  const parents = new Map(slice.entities.map((each) => [sightKey(each.uid), each.parents]));
+  const found = new Set<string>();
   const climb = (uid: EntityUid): void => {
-    within.add(keyOf(uid));
-    const entity = slice?.entities.find((each) => keyOf(each.uid) === keyOf(uid));
-    for (const parent of entity?.parents ?? []) climb(parent);
+    const key = sightKey(uid);
+    if (found.has(key)) return;
+    found.add(key);
+    for (const parent of parents.get(key) ?? []) climb(parent);
   };
-  if (slice !== null) climb(slice.resource);
-  return { action, resource: slice === null ? null : keyOf(slice.resource), within };
+  climb(from);
+  return found;
 }
 
 /**
  * Whether action and resource meet the scope, as far as it names entities; what it says of types, and of the principal, is
  * left to Cedar. INVARIANT: false only where Cedar would not find the policy satisfied either.
  */
-export function inScope({ action, resource }: Pick<PolicyJson, 'action' | 'resource'>, place: Place): boolean {
+export function inScope({ action, resource }: Scope, place: Place): boolean {
   const named = 'entity' in action ? [action.entity] : 'entities' in action ? action.entities : null;
   if (named !== null && !named.some((entity) => isOf(place.action, uidOf(entity).id))) return false;
   if (place.resource === null || !('entity' in resource)) return true;
-  const wanted = keyOf(uidOf(resource.entity));
+  const wanted = sightKey(uidOf(resource.entity));
   return resource.op === '==' ? place.resource === wanted : place.within.has(wanted);
 }
 
