@@ -137,6 +137,7 @@ export const gatewayMutations: readonly Mutation[] = [
         'if (named.has(key) || isDropped(dashed(key))) continue;',
         'if (isDropped(dashed(key))) continue;',
       ],
+      ['room in headers that nobody reads', 'informational.has(key) ||', '', [test('head')]],
       ['underscores hide a header', 'isDropped(dashed(key))', 'isDropped(key)'],
       [
         'any Accept-Encoding',

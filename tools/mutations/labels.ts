@@ -109,6 +109,16 @@ export const labelMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
+    src('label/leak'),
+    [policy('leak-bound')],
+    [
+      ['every text is a known one', 'this.#texts.has(text) ? 0 :', 'text.length > 0 ? 0 :'],
+      ['how long a body is, is free', 'bodyBytes === 0 ? 0 : headBytes + bodyBytes', 'bodyBytes'],
+      ['how a query is written is free', 'search === null || search === each', 'search !== each'],
+      ['every list of headers is a known one', 'this.#lists.has(digestOf(headers)) ?', 'headers.length > 0 ?'],
+    ],
+  ),
+  ...mutationsOf(
     src('critical/id'),
     [policy('critical')],
     [

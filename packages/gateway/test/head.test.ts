@@ -121,6 +121,18 @@ describe('forwardedHeaders', () => {
   });
 });
 
+describe('what npm repeats of path and lockfile', () => {
+  it('is not sent: a registry does not need it, and it has room for anything', () => {
+    const pairs = [
+      ['user-agent', 'npm/11'],
+      ['Pacote-Integrity', 'sha512-AAAA'],
+      ['pacote_pkg_id', 'registry:secret'],
+      ['npm-command', 'ci'],
+    ] as const;
+    expect(forwardedHeaders(pairs).map(([name]) => name)).toEqual(['user-agent', 'npm-command']);
+  });
+});
+
 describe('readTarget', () => {
   it('is the same again when read from what it wrote', () => {
     fc.assert(

@@ -277,9 +277,9 @@ describe('the leak meter', () => {
   it('counts what a read tells, and refuses what is over its bound', async () => {
     const { rig, sink } = await start();
     expect(await ask(rig, 'news.example', `GET /?q=${'x'.repeat(200)}`)).toMatchObject({ status: 200 });
-    const over = await ask(rig, 'news.example', `GET /?q=${'y'.repeat(600)}`);
+    const over = await ask(rig, 'news.example', `GET /?q=${'y'.repeat(1100)}`);
     expect(await why(rig, over)).toBe('flow-R8');
     expect(sink.requests).toHaveLength(1);
-    expect(over.json['detail']).toContain('512 bytes a request');
+    expect(over.json['detail']).toContain('1024 bytes a request');
   });
 });

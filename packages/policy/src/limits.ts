@@ -65,7 +65,7 @@ export const limits = {
   /** Rules for critical arguments of one grant. */
   criticalRulesMax: 16,
   /** What a read may carry to where its data may not go: bytes that no grant fixed, a request and a session. */
-  leakRequestBytesMax: 512,
+  leakRequestBytesMax: 1024,
   leakSessionBytesMax: 64 * 1024,
   /** Texts that a session has sent before; naming one again costs two bytes, so there must be fewer than 2^16. */
   leakTextsMax: 4096,

@@ -29,13 +29,18 @@ const dropped: ReadonlySet<string> = new Set([
   'x-host',
   'x-http-host-override',
 ]);
+/**
+ * What npm's client repeats of the path and the lockfile for statistics, and no registry answers by (`pacote`'s readme):
+ * a name, a place and a digest of 64 bytes with every package, which is room for whatever an agent would write there.
+ */
+const informational: ReadonlySet<string> = new Set(['pacote-pkg-id', 'pacote-integrity']);
 /** `Cordon-Hold` and the like speak to us, and are no part of what is asked. */
 const droppedPrefixes = ['proxy-', 'x-forwarded-', 'cordon-'] as const;
 
 /** Codings that `egress` decodes, so that an answer can be searched for a secret. */
 const readable: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'br', 'zstd', 'identity']);
 
-/** Request headers as they will be forwarded and hashed: order and letter case kept, everything hop-by-hop gone. */
+/** Request headers as they will be forwarded and hashed: order and letter case kept, what is hop-by-hop or says nothing gone. */
 export function forwardedHeaders(headers: HeaderPairs): HeaderPairs {
   const named = connectionNames(headers);
   const kept: Array<readonly [string, string]> = [];
@@ -74,7 +79,7 @@ export function relayedHeaders(headers: HeaderPairs, keepLength: boolean): Array
 }
 
 function isDropped(key: string): boolean {
-  return dropped.has(key) || droppedPrefixes.some((prefix) => key.startsWith(prefix));
+  return dropped.has(key) || informational.has(key) || droppedPrefixes.some((prefix) => key.startsWith(prefix));
 }
 
 /** Whatever `Connection` names is hop-by-hop too. Framing cannot be named away: those headers are ours anyway. */

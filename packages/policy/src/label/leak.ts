@@ -1,13 +1,23 @@
 import type { HttpArgs, Intent, RecordValue } from '@cordon/protocol';
+import { digestBytes } from '@cordon/protocol/digest';
 import { limits } from '../limits.ts';
 import { hostOf, type Sink, segmentsOf } from './sink.ts';
 
-/** How often a text that was sent before may be named again: two bytes choose among fewer than 2^16. */
-const againBytes = 2;
+/**
+ * Before each text, in a description of a read that somebody who saw all earlier ones could rebuild it from: is it new or
+ * known, is it the last of its list, and 14 bits that say how long it is, or which of the known ones.
+ */
+const headBytes = 2;
+/** Once a read: which method, which lists are empty, whether the headers are a list that is known, whether a body follows. */
+const openingBytes = 1;
 
-/** The texts of a read that the agent chose: what its grant does not fix. A body counts as it is. */
+/** What the agent chose of a read, beside what its grant fixes. */
 export interface Chosen {
+  /** Segments of the path, pairs of the query, a host below a wildcard. */
   readonly texts: readonly string[];
+  /** Name and value, in order. A client sends most of its lists again. */
+  readonly headers: readonly string[];
+  /** As it is. */
   readonly bodyBytes: number;
 }
 
@@ -17,37 +27,44 @@ export function chosenIn(intent: Intent, sinks: readonly Sink[]): Chosen {
   const path = segmentsOf(intent).filter((_segment, at) => !fixed.has(at));
   const pairs = Array.isArray(query) ? (query as HttpArgs['query']) : [];
   const fields = Array.isArray(headers) ? (headers as HttpArgs['headers']) : [];
-  // The pairs are a reading of the query; what separates them was chosen too.
-  const written = typeof search === 'string' ? search.length : 0;
-  const read = pairs.reduce((sum, [name, value]) => sum + name.length + value.length + 2, 0);
   return {
     texts: [
       ...path,
-      ...pairs.map(([name, value]) => `?${name}=${value}`),
-      ...fields.map(([name, value]) => `${name}: ${value}`),
+      ...queryTexts(pairs, typeof search === 'string' ? search : null),
       ...(sinks.every(({ wildcard }) => wildcard) ? [hostOf(intent) ?? intent.resource] : []),
     ],
-    bodyBytes: intent.payload.bytes + Math.max(0, written - read),
+    headers: fields.map(([name, value]) => `${name}: ${value}`),
+    bodyBytes: intent.payload.bytes,
   };
 }
 
+/** The pairs, where they are all that the query says; else how it was written was chosen too, and it is one text. */
+function queryTexts(pairs: HttpArgs['query'], search: string | null): string[] {
+  const each = pairs.map(([name, value]) => `${name}=${value}`);
+  return (search === null || search === each.join('&') ? each : [search]).map((text) => `?${text}`);
+}
+
 /**
- * An upper bound of what one read tells by its own bytes, as long as a text that was sent before is only named again.
- * Not counted: when it is sent, and that it is sent at all.
+ * An upper bound of what reads tell by their own bytes: the length of a description from which somebody who knows the
+ * grants and every earlier read could rebuild this one (`leak-bound.test.ts` does). Not counted: when it is sent, and that
+ * it is sent at all.
  */
 export class LeakMeter {
-  readonly #sent = new Set<string>();
+  readonly #texts = new Set<string>();
+  /** Digests: a list is as long as the request's head. */
+  readonly #lists = new Set<string>();
   #used = 0;
 
   get used(): number {
     return this.#used;
   }
 
-  /** Bytes of this one read; nothing is counted yet. One more for its method. */
-  costOf({ texts, bodyBytes }: Chosen): number {
-    let cost = bodyBytes + 1;
-    for (const text of texts) cost += this.#sent.has(text) ? againBytes : Buffer.byteLength(text) + againBytes;
-    return cost;
+  /** Bytes of this one read; nothing is counted yet. */
+  costOf({ texts, headers, bodyBytes }: Chosen): number {
+    const body = bodyBytes === 0 ? 0 : headBytes + bodyBytes;
+    const each = this.#costOf(headers);
+    const head = this.#lists.has(digestOf(headers)) ? Math.min(headBytes, each) : each;
+    return openingBytes + this.#costOf(texts) + head + body;
   }
 
   hasRoomFor(cost: number): boolean {
@@ -57,8 +74,21 @@ export class LeakMeter {
   /** It goes out. */
   take(chosen: Chosen): void {
     this.#used += this.costOf(chosen);
-    for (const text of chosen.texts) if (this.#sent.size < limits.leakTextsMax) this.#sent.add(text);
+    for (const text of [...chosen.texts, ...chosen.headers]) keep(this.#texts, text);
+    keep(this.#lists, digestOf(chosen.headers));
   }
+
+  #costOf(texts: readonly string[]): number {
+    return texts.reduce((sum, text) => sum + headBytes + (this.#texts.has(text) ? 0 : Buffer.byteLength(text)), 0);
+  }
+}
+
+function keep(known: Set<string>, text: string): void {
+  if (known.size < limits.leakTextsMax) known.add(text);
+}
+
+function digestOf(headers: readonly string[]): string {
+  return digestBytes(JSON.stringify(headers));
 }
 
 /** Segments that a grant writes out; of several grants, those of the one that fixes most. */
