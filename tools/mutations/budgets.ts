@@ -27,4 +27,9 @@ export const budgetMutations: readonly Mutation[] = [
       ['a purse is overdrawn', 'Math.max(Math.min(needed, left), ', 'Math.max(needed, '],
     ],
   ),
+  ...mutationsOf(
+    'apps/cordond/src/log-rotation.ts',
+    ['apps/cordond/test/log-rotation.test.ts'],
+    [['a log is never cut', 'ftruncateSync(descriptor, 0);', '']],
+  ),
 ];

@@ -213,10 +213,13 @@ export class ControlPlane {
 
   #warnings(): string[] {
     const { overrides } = this.#options;
-    const { link, tenant, integrator, witnessing, table, recorder } = this.#parts;
+    const { link, tenant, integrator, witnessing, table, recorder, gateways } = this.#parts;
     return [
       ...overrides(),
       ...(link.state === null ? ['no supervisor: nothing can start'] : []),
+      ...(gateways.diskFull
+        ? ['the disk of the ledger has reached its reserve: everything is denied until there is room']
+        : []),
       ...(recorder.failure === null ? [] : [`the ledger cannot be written: ${recorder.failure.message}`]),
       ...witnessing.warnings,
       ...integrator.problems.map((problem) => `a journal cannot be read: ${problem}`),

@@ -23,6 +23,7 @@ export class FakeGateway implements AsyncDisposable {
   readonly news: HoldNews[] = [];
   traffic: GatewayTraffic = { live: true, sessions: [] };
   beats = 0;
+  diskFull = false;
   answer: GatewayUplink['hello']['result'] | null = null;
   readonly breakers: OpenBreaker[] = [];
   readonly resets: (string | null)[] = [];
@@ -54,7 +55,7 @@ export class FakeGateway implements AsyncDisposable {
       },
       beat: ({ sequence }) => {
         this.beats += 1;
-        return { sequence };
+        return { sequence, diskFull: this.diskFull };
       },
       breakers: () => ({ sessions: [...this.breakers], destinations: [] }),
       'breaker.reset': ({ session }) => {
@@ -69,13 +70,14 @@ export class FakeGateway implements AsyncDisposable {
     });
   }
 
-  static async connect(path: string, tenant = 'local'): Promise<FakeGateway> {
+  static async connect(path: string, tenant = 'local', diskFull = false): Promise<FakeGateway> {
     const socket = connect({ path });
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
     const gateway = new FakeGateway(socket);
+    gateway.diskFull = diskFull;
     const hello = { boot: 'bot_gw', pid: 4243, tenant, writer: 'gw', sessions: [] };
     gateway.answer = await gateway.channel.call('hello', hello).catch((error: unknown) => {
       socket.destroy();

@@ -213,6 +213,18 @@ describe('a full disk', () => {
   });
 });
 
+describe('a disk that has reached the reserve', () => {
+  test('is said by status, as long as a gateway says so', async () => {
+    await using harness = await Harness.start();
+    const warnings = async (): Promise<string> => (await harness.get('/v1/status')).json.warnings.join();
+    {
+      await using _full = await FakeGateway.connect(harness.controlSocket, 'local', true);
+      await until(async () => (await warnings()).includes('has reached its reserve'));
+    }
+    await until(async () => !(await warnings()).includes('has reached its reserve'));
+  });
+});
+
 describe('secrets', () => {
   test('go in, are listed without value, and never come out', async () => {
     await using harness = await Harness.start();

@@ -316,7 +316,7 @@ export class Gateway implements AsyncDisposable {
       beat: ({ sequence, leaseMs }) => {
         this.#right.renew(leaseMs);
         this.#arrivals.check();
-        return { sequence };
+        return { sequence, diskFull: this.#shedding.diskFull };
       },
       breakers: () => openBreakers(this.#road, this.#sessions()),
       'breaker.reset': ({ session }) => ({ reset: resetBreakers(this.#road, this.#sessions(), session) }),

@@ -150,8 +150,11 @@ describe('the reserve of the ledger’s disk', () => {
       await tunnel.rest();
     }
     expect(rig.reports.filter(({ level }) => level === 'error')).toHaveLength(1);
+    const beat = () => rig.control?.call('beat', { sequence: 1, leaseMs: 15_000 });
+    expect(await beat()).toEqual({ sequence: 1, diskFull: true });
     load = calm;
     await rig.until(() => said('room'));
+    expect(await beat()).toEqual({ sequence: 1, diskFull: false });
     using client = await RawClient.to(rig.ports.proxy);
     expect((await client.ask('GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n')).status).toBe(403);
   });

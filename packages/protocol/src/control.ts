@@ -361,8 +361,9 @@ export type GatewayMethods = {
   'session.key': { params: { session: string; id: string; key: string }; result: null };
   'session.stop': { params: { session: string; stopped: boolean }; result: null };
   'session.close': { params: { session: string }; result: null };
-  /** Renews the gateway's right to decide; silent for longer than the lease means deny until it is back. */
-  beat: { params: { sequence: number; leaseMs: number }; result: { sequence: number } };
+  /** Renews the gateway's right to decide; silent for longer than the lease means deny until it is back.
+   * `diskFull`: its ledger's disk has reached the reserve, so it denies everything. */
+  beat: { params: { sequence: number; leaseMs: number }; result: { sequence: number; diskFull: boolean } };
   breakers: { params: null; result: OpenBreakers };
   /** Of one session, or with null the destinations; says how many were open. */
   'breaker.reset': { params: { session: string | null }; result: { reset: number } };

@@ -23,6 +23,9 @@ export const limits = {
   envelopeSignaturesMax: 16,
   /** Why a person said no; the agent reads it. */
   denyReasonCharsMax: 512,
+  /** A role's log, and how often it is looked at; one older file of the same size is kept. */
+  logBytesMax: 8 * 1024 * 1024,
+  logCheckMs: 10_000,
   /** A signed permit, as it stands in a header. */
   permitCharsMax: 4096,
 } as const;

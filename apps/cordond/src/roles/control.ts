@@ -19,6 +19,7 @@ import {
 } from '../keys.ts';
 import { type Layout, layoutOf } from '../layout.ts';
 import { writeLog } from '../log-line.ts';
+import { rotateLog } from '../log-rotation.ts';
 import { openPermitKey } from '../permit-key.ts';
 import { onStop } from '../signals.ts';
 import { endSupervisor, spawnSupervisor } from '../supervisor-process.ts';
@@ -31,6 +32,7 @@ const writer = 'cp';
 
 /** The control plane: everything that persists, opened in the order in which it protects what comes next. */
 export async function runControl(configuration: Configuration): Promise<void> {
+  using _log = rotateLog();
   const clock = systemClock;
   const random = systemRandom;
   const layout = layoutOf(configuration);

@@ -3,12 +3,14 @@ import { createProcessDriver, createSupervisor, sessionUids } from '@cordon/sand
 import type { Configuration } from '../configuration.ts';
 import { layoutOf } from '../layout.ts';
 import { logLine } from '../log-line.ts';
+import { rotateLog } from '../log-rotation.ts';
 import { readPermitKey } from '../permit-key.ts';
 import { onStop } from '../signals.ts';
 import { roleArguments, roleEnvironment } from '../supervisor-process.ts';
 
 /** Zone 2: starts sandboxes and gateways, parses nothing hostile. What it dies of, its sandboxes die of too. */
 export async function runSupervisor(configuration: Configuration): Promise<void> {
+  using _log = rotateLog();
   const clock = systemClock;
   const env = roleEnvironment(configuration);
   const { launch, relays, keys } = layoutOf(configuration);

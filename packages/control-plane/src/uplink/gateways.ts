@@ -67,6 +67,8 @@ export interface GatewayWatch {
 
 interface Connected {
   wseq: number;
+  /** As of its last beat. */
+  diskFull: boolean;
   readonly hello: Hello;
   readonly channel: Channel<GatewayMethods, GatewayUplink>;
 }
@@ -95,6 +97,11 @@ export class Gateways implements Disposable {
     return [...this.#connected].map(({ hello }) => hello);
   }
 
+  /** Some gateway denies everything because its ledger's disk has reached the reserve. */
+  get diskFull(): boolean {
+    return [...this.#connected].some((gateway) => gateway.diskFull);
+  }
+
   accept(stream: ChannelStream): void {
     let connected: Connected | null = null;
     const channel: Channel<GatewayMethods, GatewayUplink> = new Channel<GatewayMethods, GatewayUplink>(stream, {
@@ -102,7 +109,12 @@ export class Gateways implements Disposable {
         if (connected !== null || params.tenant !== this.#source.tenant) {
           throw new CordonError<ControlErrorCode>('tenant-unknown', `no tenant ${params.tenant} here`);
         }
-        connected = { wseq: 0, hello: { boot: params.boot, pid: params.pid, writer: params.writer }, channel };
+        connected = {
+          wseq: 0,
+          diskFull: false,
+          hello: { boot: params.boot, pid: params.pid, writer: params.writer },
+          channel,
+        };
         this.#connected.add(connected);
         const { certificate, key } = this.#source.authority();
         // Its own task: everything below must follow the answer to hello, not overtake it.
@@ -274,6 +286,9 @@ export class Gateways implements Disposable {
     this.#sequence += 1;
     gateway.channel
       .call('beat', { sequence: this.#sequence, leaseMs: limits.gatewayLeaseMs })
+      .then(({ diskFull }) => {
+        gateway.diskFull = diskFull;
+      })
       .catch((error: unknown) => {
         // It answers nothing: cut it off, so that it denies when its lease ends and comes back with a new hello.
         if (!isClosed(error)) gateway.channel.close();
