@@ -361,8 +361,7 @@ export type GatewayMethods = {
   'session.key': { params: { session: string; id: string; key: string }; result: null };
   'session.stop': { params: { session: string; stopped: boolean }; result: null };
   'session.close': { params: { session: string }; result: null };
-  /** Renews the gateway's right to decide; silent for longer than the lease means deny until it is back.
-   * `diskFull`: its ledger's disk has reached the reserve, so it denies everything. */
+  /** Renews the right to decide, which silence beyond the lease ends. `diskFull`: the ledger's reserve is reached. */
   beat: { params: { sequence: number; leaseMs: number }; result: { sequence: number; diskFull: boolean } };
   breakers: { params: null; result: OpenBreakers };
   /** Of one session, or with null the destinations; says how many were open. */
