@@ -19,7 +19,7 @@ import {
   type PolicySnapshot,
   sinksOf,
 } from '@cordon/policy';
-import type { Intent, SessionPolicy, TenantPolicy } from '@cordon/protocol';
+import { type Intent, type SessionPolicy, sealRecord, type TenantPolicy } from '@cordon/protocol';
 import { placeAmong } from '../../packages/policy/src/decide/focus.ts';
 import { createRequest } from '../../packages/policy/src/decide/request.ts';
 import { createSlice } from '../../packages/policy/src/decide/slice.ts';
@@ -65,10 +65,11 @@ function snapshotOf(engine: Engine, policies: number): PolicySnapshot {
   return result.snapshot;
 }
 
+/** Sealed, as the gateway makes intents and facts: each is written canonically once, however often it is hashed. */
 function intentOf(index: number): Intent {
   const { tenant, session, agent, chain } = principal;
   const headers = Array.from({ length: 12 }, (_, at): [string, string] => [`x-header-${at}`, `value ${at}`]);
-  return {
+  return sealRecord({
     v: 'intent/1',
     tenant,
     session,
@@ -79,7 +80,7 @@ function intentOf(index: number): Intent {
     resource: 'https://api3.example.com:443',
     args: { method: 'GET', path: `/repos/acme/app/issues/${index}`, query: [], headers },
     payload: { sha256: `sha256:${'0'.repeat(64)}`, bytes: 0, kind: 'none' },
-  };
+  });
 }
 
 const window = {
@@ -98,7 +99,7 @@ const nothing = new Uint8Array();
 function factsOf(snapshot: PolicySnapshot, intent: Intent): Facts {
   const sinks = sinksOf(snapshot, intent);
   const { flow } = flowOf({ intent, body: nothing, provenance, sinks, meter, ownCredential: false });
-  return createFacts(intent, { ...window, flow });
+  return sealRecord(createFacts(intent, { ...window, flow }));
 }
 
 function measure(name: string, work: (index: number) => void): void {
@@ -123,12 +124,12 @@ for (const policies of [20, 50, 200]) {
     const slice = createSlice(principal, intent.action, intent.resource, facts);
     const request = slice === null ? null : createRequest(intent, facts, noApproval, slice);
     if (slice === null || request === null) throw new TypeError('the request has no canonical reading');
-    const placed = placeAmong(snapshot.policies.values(), intent.action, slice);
-    return { focus: placed.focus, text: request.textFor(placed) };
+    const { head } = placeAmong(snapshot.policies.values(), intent.action, slice);
+    return { head, context: request.context(head.focus.view) };
   });
   measure(`${policies} policies, engine alone`, (index) => {
     const request = requests[index % 64];
-    if (request !== undefined) bare.evaluate(request.focus, request.text);
+    if (request !== undefined) bare.evaluate(request.head, request.context);
   });
   measure(`${policies} policies, facts + authorize`, (index) => {
     const intent = intentOf(index % 64);

@@ -1,7 +1,7 @@
 import type { ActionName, Intent } from '@cordon/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Placed, placeAmong } from '../src/decide/focus.ts';
+import { callHead, type Placed, placeAmong } from '../src/decide/focus.ts';
 import { createRequest } from '../src/decide/request.ts';
 import { createSlice } from '../src/decide/slice.ts';
 import type { PolicyJson } from '../src/engine/answer.ts';
@@ -178,14 +178,16 @@ describe('what Cedar is asked', () => {
           const placed = placedFor(policies, intent, facts);
           const request = createRequest(intent, facts, approval, placed.slice);
           if (request === null) throw new TypeError('no request');
-          const whole = engine.evaluate({ digest: JSON.stringify(texts), texts, view: null }, request.text());
-          expect(engine.evaluate(placed.focus, request.textFor(placed))).toEqual(whole);
+          const all = { digest: JSON.stringify(texts), texts, view: null };
+          const head = callHead(all, intent.action, placed.slice, placed.slice.json.entities);
+          const whole = engine.evaluate(head, request.context(null));
+          expect(engine.evaluate(placed.head, request.context(placed.head.focus.view))).toEqual(whole);
           expect(whole.ok).toBe(true);
           if (!whole.ok) continue;
           seen[whole.allowed ? 'allowed' : 'denied'] += 1;
-          seen[placed.focus.view === null ? 'whole' : 'narrowed'] += 1;
+          seen[placed.head.focus.view === null ? 'whole' : 'narrowed'] += 1;
           if (whole.failed.length > 0) seen.failed += 1;
-          if (Object.keys(placed.focus.texts).length < policies.length) seen.fewer += 1;
+          if (Object.keys(placed.head.focus.texts).length < policies.length) seen.fewer += 1;
         }
       }),
       { numRuns: focusSets },
@@ -203,9 +205,10 @@ describe('what Cedar is asked', () => {
     const intent = intentOf('https://a.b.example:443');
     const facts = factsOf(intent, { args: { '/to': ['ada'] } });
     const placed = placedFor([read, push], intent, facts);
-    expect(Object.keys(placed.focus.texts)).toEqual(['session/0']);
-    const text = createRequest(intent, facts, { quorum: 0, strong: false }, placed.slice)?.textFor(placed);
-    expect(JSON.parse(`{${text}}`)).toEqual({
+    expect(Object.keys(placed.head.focus.texts)).toEqual(['session/0']);
+    const request = createRequest(intent, facts, { quorum: 0, strong: false }, placed.slice);
+    const context = request?.context(placed.head.focus.view) ?? '';
+    expect({ ...JSON.parse(`{${placed.head.text}}`), context: JSON.parse(context) }).toEqual({
       principal: { type: 'Cordon::Session', id: 'ses_1' },
       action: { type: 'Cordon::Action', id: 'http.request' },
       resource: { type: 'Cordon::Origin', id: 'https://a.b.example:443' },
@@ -232,7 +235,7 @@ describe('what Cedar is asked', () => {
         { quorum: 0, strong: false },
         placed.slice,
       );
-      return engine.evaluate(placed.focus, request?.textFor(placed) ?? '');
+      return engine.evaluate(placed.head, request?.context(placed.head.focus.view) ?? '');
     };
     expect(asking({})).toMatchObject({ ok: true, allowed: true });
     for (const argConf of ['1', 1.5, true, null, undefined, {}]) {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { callHead } from '../src/decide/focus.ts';
 import { createRequest } from '../src/decide/request.ts';
 import { createSlice } from '../src/decide/slice.ts';
 import { createSnapshot, noApproval, type PolicySnapshot } from '../src/index.ts';
@@ -67,7 +68,9 @@ function separately(snapshot: PolicySnapshot, intent: ReturnType<typeof intentOf
   const request = slice === null ? null : createRequest(intent, facts, noApproval, slice);
   return snapshot.layers.every((each) => {
     const texts = Object.fromEntries(each.policies.map((one) => [one.id, one.text]));
-    const evaluation = engine.evaluate({ digest: JSON.stringify(texts), texts, view: null }, request?.text() ?? '');
+    if (slice === null || request === null) return false;
+    const all = { digest: JSON.stringify(texts), texts, view: null };
+    const evaluation = engine.evaluate(callHead(all, intent.action, slice, slice.json.entities), request.context(null));
     return evaluation.ok && evaluation.allowed && evaluation.failed.length === 0;
   });
 }

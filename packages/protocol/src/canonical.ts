@@ -100,5 +100,9 @@ function canonicalMembers(record: { readonly [key: string]: RecordValue }): stri
   const keys = Object.keys(record);
   // Most that get here are in order and hold a sealed part.
   if (keys.some((key, index) => index > 0 && key < (keys[index - 1] as string))) keys.sort();
-  return `{${keys.map((key) => `${canonicalize(key)}:${canonicalize(record[key] as RecordValue)}`).join(',')}}`;
+  let text = '';
+  for (const key of keys) {
+    text += `${text === '' ? '{' : ','}${canonicalize(key)}:${canonicalize(record[key] as RecordValue)}`;
+  }
+  return text === '' ? '{}' : `${text}}`;
 }

@@ -115,7 +115,7 @@ function verdictWith(judged: Case, placed: Placed, approval: ApprovalFacts): Ver
   const { snapshot, intent, facts } = judged;
   const request = createRequest(intent, facts, approval, placed.slice);
   if (request === null) return { kind: 'refused', code: 'request-invalid', reasons: ['intent'] };
-  return verdictOf(snapshot, snapshot.engine.evaluate(placed.focus, request.textFor(placed)));
+  return verdictOf(snapshot, snapshot.engine.evaluate(placed.head, request.context(placed.head.focus.view)));
 }
 
 /** The first member in which snapshot, principal and intent do not speak of the same session. */

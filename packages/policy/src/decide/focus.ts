@@ -1,19 +1,18 @@
 import { hash } from 'node:crypto';
 import type { ActionName } from '@cordon/protocol';
-import type { PolicyFocus } from '../engine/view.ts';
+import type { CallHead, PolicyFocus } from '../engine/view.ts';
 import type { CompiledPolicy } from '../gate/compiled.ts';
 import { partOf } from '../gate/part.ts';
 import { allReads } from '../gate/reads.ts';
 import { sightKey } from '../gate/sights.ts';
+import { headText } from './request.ts';
 import { everythingAbove, inScope, placeIn } from './scope.ts';
 import { type Entity, type Slice, uidOf } from './slice.ts';
 
-/** A slice with what of a snapshot bears on it: the policies that may apply, and all that those can tell apart. */
+/** A slice with what of a snapshot bears on it: the policies that may apply, and the entities that those can see. */
 export interface Placed {
   readonly slice: Slice;
-  readonly focus: PolicyFocus;
-  /** The entities that those policies can see, as JSON. */
-  readonly entities: string;
+  readonly head: CallHead;
 }
 
 /**
@@ -42,7 +41,13 @@ export function placeAmong(policies: Iterable<CompiledPolicy>, action: ActionNam
     texts: Object.fromEntries(kept.map(({ id, text }) => [id, text])),
     view: whole || reads === null ? null : { action, key: `${action} ${reads.join(' ')}`, part: partOf(reads) },
   };
-  return { slice, focus, entities: whole ? slice.json.entities : JSON.stringify(seenOf(slice, sights, reads ?? [])) };
+  const entities = whole ? slice.json.entities : JSON.stringify(seenOf(slice, sights, reads ?? []));
+  return { slice, head: callHead(focus, action, slice, entities) };
+}
+
+export function callHead(focus: PolicyFocus, action: ActionName, slice: Slice, entities: string): CallHead {
+  const text = headText(action, slice, entities);
+  return { focus, text, digest: hash('sha256', `${focus.digest}\n${text}`, 'base64') };
 }
 
 /** Who has tags, by where the context names them. */

@@ -1,23 +1,23 @@
-import type { HttpArgs, Intent } from '@cordon/protocol';
+import type { ActionName, HttpArgs, Intent } from '@cordon/protocol';
 import { canonicalOrigin, canonicalTunnel } from '../canonical/origin.ts';
 import { canonicalPath, route } from '../canonical/path.ts';
+import type { SchemaView } from '../engine/view.ts';
 import type { ApprovalFacts, Facts } from '../fact/facts.ts';
 import { commonFields } from '../fact/field.ts';
 import { namespace } from '../fact/schema.ts';
 import { take } from '../gate/part.ts';
-import type { Placed } from './focus.ts';
 import { type Slice, uidOf } from './slice.ts';
 
-/** One question to Cedar, not yet written down: the members of its call that speak of the request, as JSON without the outer braces. */
+/** One question to Cedar, not yet written down: most are known by a part of it. */
 export interface CedarRequest {
-  /** All of it. */
+  /** The members of Cedar's call that speak of the request, as JSON without the outer braces. */
   readonly text: () => string;
   /**
-   * As much as policies can tell apart, for their focus; requests with the same text are the same to them.
+   * The context as JSON, as far as policies with this view can tell contexts apart; null: all of it.
    * INVARIANT: what is left out has its type already ({@link httpContext}, `checkFacts`), so Cedar's own check of the
    * request cannot tell two of them apart either.
    */
-  readonly textFor: (placed: Placed) => string;
+  readonly context: (view: SchemaView | null) => string;
 }
 
 /** Null when the intent has no canonical reading. */
@@ -29,17 +29,15 @@ export function createRequest(
 ): CedarRequest | null {
   const own = ownContext(intent);
   if (own === null) return null;
-  const context = { ...own, ...commonContext(facts), approval: { quorum: approval.quorum, strong: approval.strong } };
-  return {
-    text: () => requestText(intent.action, context, slice, slice.json.entities),
-    textFor: ({ focus, entities }) =>
-      requestText(intent.action, focus.view === null ? context : take(context, focus.view.part), slice, entities),
-  };
+  const all = { ...own, ...commonContext(facts), approval: { quorum: approval.quorum, strong: approval.strong } };
+  const context = (view: SchemaView | null): string => JSON.stringify(view === null ? all : take(all, view.part));
+  return { text: () => `${headText(intent.action, slice, slice.json.entities)},"context":${context(null)}`, context };
 }
 
-/** Members stand in a fixed order, so the same request is the same text. */
-function requestText(action: string, context: unknown, { json }: Slice, entities: string): string {
-  return `"principal":${json.principal},"action":{"type":"${namespace}::Action","id":"${action}"},"resource":${json.resource},"context":${JSON.stringify(context)},"entities":${entities}`;
+/** Who, what and where. Members stand in a fixed order, so the same request is the same text. */
+export function headText(action: ActionName, { json }: Slice, entities: string): string {
+  const named = JSON.stringify({ type: `${namespace}::Action`, id: action });
+  return `"principal":${json.principal},"action":${named},"resource":${json.resource},"entities":${entities}`;
 }
 
 function commonContext(facts: Facts): Record<string, unknown> {

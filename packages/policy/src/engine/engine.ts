@@ -18,7 +18,7 @@ import { type Binding, type CallName, createBinding } from './binding.ts';
 import { Lru } from './lru.ts';
 import { passesSelfTest, reportsPlanted } from './self-test.ts';
 import { Slots } from './slots.ts';
-import type { PolicyFocus, SchemaView } from './view.ts';
+import type { CallHead, PolicyFocus, SchemaView } from './view.ts';
 import type { WasmModule } from './wasm.ts';
 
 export interface EngineOptions {
@@ -97,15 +97,15 @@ export class Engine {
     return true;
   }
 
-  /** `request` is a `CedarRequest` written for this focus. Never throws. */
-  evaluate(focus: PolicyFocus, request: string): Evaluation {
-    const key = `${focus.digest}\n${request}`;
+  /** `context` is that of a `CedarRequest`, for the view of this head. Never throws. */
+  evaluate({ focus, text, digest }: CallHead, context: string): Evaluation {
+    const key = `${digest}\n${context}`;
     const known = this.#memo.get(key);
     if (known !== undefined && this.usable) return known;
     try {
       this.#asked += 1;
       const schema = focus.view === null ? schemaSlot : this.#viewSlot(focus.view);
-      const json = `{"preparsedSchemaName":"${schema}","validateRequest":true,"preparsedPolicySetId":"${this.#setSlot(focus)}",${request}}`;
+      const json = `{"preparsedSchemaName":"${schema}","validateRequest":true,"preparsedPolicySetId":"${this.#setSlot(focus)}",${text},"context":${context}}`;
       const evaluation = toEvaluation(this.#run('statefulIsAuthorized', json) as AuthorizationAnswer);
       // What Cedar refused to read was no evaluation.
       if (evaluation.ok) this.#memo.set(key, evaluation);

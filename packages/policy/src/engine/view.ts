@@ -9,6 +9,15 @@ export interface PolicyFocus {
   readonly view: SchemaView | null;
 }
 
+/** Everything of a call but its context, which is what changes from one to the next at one place. */
+export interface CallHead {
+  readonly focus: PolicyFocus;
+  /** Principal, action, resource and entities, as members of Cedar's call. */
+  readonly text: string;
+  /** Of both: equal ones are the same head. */
+  readonly digest: string;
+}
+
 export interface SchemaView {
   readonly key: string;
   readonly action: ActionName;

@@ -81,8 +81,8 @@ export class Tables {
     const asked = cedarOf(pointOf(scene, this.#axes, at));
     if (asked === null) return false;
     this.requests += 1;
-    const placed = placeAmong([read.policy], scene.action, asked.slice);
-    const evaluation = this.#engine.evaluate(placed.focus, asked.request.textFor(placed));
+    const { head } = placeAmong([read.policy], scene.action, asked.slice);
+    const evaluation = this.#engine.evaluate(head, asked.request.context(head.focus.view));
     if (!evaluation.ok || evaluation.failed.length > 0) {
       this.failures.push({
         read,
