@@ -100,6 +100,22 @@ describe('a request that a person must agree to', () => {
     expect(seen.out).toBe('paid 200\n');
     expect(server.requests.length).toBe(before + 1);
     expect((await waiting(deployment, ['--all']))[0]).toMatchObject({ id: held?.id, state: 'used' });
+    // Whoever asks later who agreed finds it by the attempt, and by the question that this names.
+    const sent = (await deployment.decisions()).find(({ outcome }) => outcome === 'allow');
+    const about = async (id: string): Promise<{ type: string; data: Record<string, unknown> }[]> => {
+      const { stdout, stderr, status } = await deployment.cordon(['ledger', 'show', id, '--json']);
+      expect(status, stderr).toBe(0);
+      const lines = stdout.split('\n').filter((line) => line !== '');
+      return lines.map(
+        (line) => (JSON.parse(line) as { entry: { type: string; data: Record<string, unknown> } }).entry,
+      );
+    };
+    const done = await about(String(sent?.['attempt']));
+    const types = done.map(({ type }) => type).filter((type) => type !== 'label');
+    expect(types.sort()).toEqual(['approval.used', 'decision', 'outcome', 'start']);
+    const question = String(done.find(({ type }) => type === 'approval.used')?.data['hold']);
+    const agreed = (await about(question)).find(({ type }) => type === 'approval');
+    expect(agreed?.data).toMatchObject({ verdict: 'approve', person: { iss: expect.stringMatching(/^local:/) } });
     // Afterwards it is proved from the ledger alone: whose signature let which bytes through, and that policy says the same.
     const verified = await deployment.cordon(['ledger', 'verify', '--only', 'approvals,decisions', '--json']);
     expect(verified.status, verified.stdout).toBe(0);

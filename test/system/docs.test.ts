@@ -239,7 +239,7 @@ describe('the examples of the documents', () => {
   it('docs/guides/prove.md: a stranger checks one decision, and the whole record', async () => {
     const port = await freePort();
     const guide = document('docs/guides/prove.md').replaceAll('7433', `${port}`).replaceAll('tools/', `${root}/tools/`);
-    const [keep = '', witness = '', believe = '', prove = '', check = '', whole = '', forget = ''] = blocks(
+    const [keep = '', witness = '', believe = '', prove = '', check = '', who = '', whole = '', forget = ''] = blocks(
       guide,
       'sh',
     );
@@ -273,6 +273,7 @@ describe('the examples of the documents', () => {
         ok: true,
         entry: { data: { attempt: denied?.['attempt'] } },
       });
+      expect(await sh(named(who))).toMatch(/^ *\d+ \S+ decision +ses_\S+ .*"outcome":"deny"/m);
       // The same file says nothing to who believes another key, or other witnesses.
       const other = path.join(deployment.workspace, 'other.vkey');
       writeFileSync(other, createCheckpointKey('other.invalid/ledger').verifierKey);

@@ -12,6 +12,8 @@ export const limits = {
   apiHandlerTimeoutMs: 120_000,
   pageItemsDefault: 100,
   pageItemsMax: 500,
+  /** Entries that one call looks through for those about something. */
+  ledgerSearchEntriesMax: 5_000,
   cursorCharsMax: 256,
   /** One for each `run` that is attached, and some for those who watch. */
   eventStreamsMax: 320,

@@ -225,6 +225,31 @@ describe('a disk that has reached the reserve', () => {
   });
 });
 
+describe('entries', () => {
+  test('are found by what they name, page by page, and no others', async () => {
+    await using harness = await Harness.start();
+    await using gateway = await WritingGateway.open(harness);
+    const [one, two] = [(await robot(harness)).json.id as string, (await robot(harness)).json.id as string];
+    const attempt = await gateway.decide(one, 'docs.example.com', '/guide');
+    await gateway.finish(one, attempt);
+    await gateway.decide(two, 'docs.example.com', '/guide');
+    const about = async (id: string, more = '') => {
+      const { entries, next } = (await harness.get(`/v1/ledger/entries?about=${id}${more}`)).json;
+      return { types: entries.map((each: { entry: { type: string } }) => each.entry.type), next };
+    };
+    expect(await about(attempt)).toEqual({ types: ['decision', 'start', 'outcome'], next: null });
+    const first = await about(attempt, '&limit=1');
+    expect(first.types).toEqual(['decision']);
+    expect(await about(attempt, `&limit=9&from=${first.next}`)).toEqual({ types: ['start', 'outcome'], next: null });
+    expect((await about(two)).types).toContain('decision');
+    expect((await about(two)).types).not.toContain('outcome');
+    expect(await about(`att_${'0'.repeat(26)}`)).toEqual({ types: [], next: null });
+    for (const odd of ['decision', 'att_1', '.*', `${attempt}%22`]) {
+      expect((await harness.get(`/v1/ledger/entries?about=${odd}`)).status).toBe(400);
+    }
+  });
+});
+
 describe('secrets', () => {
   test('go in, are listed without value, and never come out', async () => {
     await using harness = await Harness.start();

@@ -188,8 +188,10 @@ export class Cordon {
     return this.#client.call('POST', '/v1/ledger/shred', api.shredAnswer, { body: { session } });
   }
 
-  ledger(from: number, limit: number): Promise<z.infer<typeof api.ledgerPage>> {
-    return this.#client.call('GET', '/v1/ledger/entries', api.ledgerPage, { query: { from, limit } });
+  /** `about`: only what names this session, attempt or hold; go on at `next`, a page may hold none. */
+  ledger(from: number, limit: number, about?: string): Promise<z.infer<typeof api.ledgerPage>> {
+    const query = { from, limit, ...(about === undefined ? {} : { about }) };
+    return this.#client.call('GET', '/v1/ledger/entries', api.ledgerPage, { query });
   }
 
   async doctor(): Promise<Capability[]> {

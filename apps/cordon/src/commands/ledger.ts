@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { Cordon } from '@cordon/sdk';
 import type { Command } from '../command.ts';
 import { exportProgram, verifyProgram, witnessProgram } from '../daemon.ts';
 import { exitStatus, usageError } from '../exit.ts';
@@ -52,21 +53,22 @@ export const verify: Command = {
 export const show: Command = {
   name: 'ledger show',
   group: 'Ledger',
-  usage: 'cordon ledger show [--from INDEX] [--limit N]',
-  summary: 'entries of the record, oldest first',
-  words: [0, 0],
+  usage: 'cordon ledger show [ID] [--from INDEX] [--limit N]',
+  summary: 'entries of the record, oldest first; with ID those about a session, an attempt or a question',
+  words: [0, 1],
   options: {
     from: { value: 'INDEX', about: 'first entry; default 0' },
     limit: { value: 'N', about: 'how many; default 100' },
     json: { about: 'one JSON object per entry' },
   },
-  details: [],
+  details: ['Examples:', '  cordon ledger show 7k2m9x0q', '  cordon ledger show att_…', '  cordon ledger show hld_…'],
   run: async ({ at, cordon }, args) => {
     const client = await cordon();
+    const about = args.words[0] === undefined ? undefined : await idOf(client, args.words[0]);
     let from = parseCount('from', args.text('from') ?? '0');
     let left = parseCount('limit', args.text('limit') ?? '100');
     while (left > 0) {
-      const page = await client.ledger(from, Math.min(left, 500));
+      const page = await client.ledger(from, Math.min(left, 500), about);
       for (const { index, leaf, entry } of page.entries) {
         if (args.flag('json')) at.stdout.write(jsonLine({ index, leaf, entry }));
         else
@@ -75,12 +77,17 @@ export const show: Command = {
           );
       }
       left -= page.entries.length;
-      if (page.next === null || page.entries.length === 0) break;
+      if (page.next === null) break;
       from = page.next;
     }
     return exitStatus.ok;
   },
 };
+
+/** A whole id of anything that entries name; else the end of a session's. */
+async function idOf(client: Cordon, word: string): Promise<string> {
+  return /^[a-z]{3}_[0-9a-z]{26}$/.test(word) ? word : (await findSession(client, word)).session.id;
+}
 
 export const exported: Command = {
   name: 'ledger export',

@@ -1,4 +1,5 @@
-import type { LedgerTree } from '@cordon/ledger';
+import { setImmediate } from 'node:timers/promises';
+import type { LedgerTree, TreeEntry } from '@cordon/ledger';
 import * as api from '@cordon/protocol/api';
 import { z } from 'zod';
 import { refusal } from '../../error.ts';
@@ -22,6 +23,11 @@ export interface LedgerRouteParts {
 const pageQuery = z.strictObject({
   from: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(limits.pageItemsMax).default(limits.pageItemsDefault),
+  /** Only entries that name this session, attempt or hold. */
+  about: z
+    .string()
+    .regex(/^[a-z]{3}_[0-9a-z]{26}$/)
+    .optional(),
 });
 const proofQuery = z
   .strictObject({ attempt: z.string().max(64).optional(), index: z.coerce.number().int().min(0).optional() })
@@ -34,7 +40,7 @@ export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
       method: 'GET',
       path: '/v1/ledger/entries',
       action: 'ledger.read',
-      summary: 'Entries of the tree, by index.',
+      summary: 'Entries of the tree, by index; with `about` a page may hold none of many that were looked at.',
       limits: quick,
       query: pageQuery,
       body: null,
@@ -42,14 +48,12 @@ export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
       handle: async ({ query }) => {
         // Who asks after an answer finds what was answered: journals are followed into the tree a second later.
         await parts.integrator.run();
-        const { size } = tree.head;
-        const from = Math.min(query.from, size);
-        const entries = tree.entries(from, Math.min(query.limit, size - from));
-        const next = from + entries.length;
+        const { entries, next } =
+          query.about === undefined ? page(tree, query) : await search(tree, query, query.about);
         return {
           body: {
             entries: entries.map(({ index, leaf, entry }) => ({ index, leaf, entry: { ...entry } })),
-            next: next < size ? next : null,
+            next: next < tree.head.size ? next : null,
           },
         };
       },
@@ -107,6 +111,34 @@ export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
       handle: async () => ({ body: { publicKey } }),
     }),
   ];
+}
+
+interface Wanted {
+  readonly from: number;
+  readonly limit: number;
+}
+
+function page(tree: LedgerTree, { from, limit }: Wanted): { entries: TreeEntry[]; next: number } {
+  const first = Math.min(from, tree.head.size);
+  const entries = tree.entries(first, Math.min(limit, tree.head.size - first));
+  return { entries, next: first + entries.length };
+}
+
+/** The entries themselves are looked through, not an index of them; so many a call, and others are served in between. */
+async function search(tree: LedgerTree, { from, limit }: Wanted, about: string): Promise<ReturnType<typeof page>> {
+  const found: TreeEntry[] = [];
+  let next = from;
+  while (next < from + limits.ledgerSearchEntriesMax) {
+    const { entries, next: after } = page(tree, { from: next, limit: limits.pageItemsMax });
+    for (const each of entries) {
+      next = each.index + 1;
+      if (JSON.stringify(each.entry).includes(about)) found.push(each);
+      if (found.length === limit) return { entries: found, next };
+    }
+    if (entries.length === 0) return { entries: found, next: after };
+    await setImmediate();
+  }
+  return { entries: found, next };
 }
 
 async function indexOf(decisions: Decisions, attempt: string): Promise<number> {
