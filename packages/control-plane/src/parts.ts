@@ -231,7 +231,7 @@ function createSessions(options: ControlPlaneOptions, records: Records, backends
   return new Sessions({
     plan: {
       ...{ engine, profiles, files, clock, random, person, nodeProgram, ownFolders },
-      labels: options.store.labels,
+      labels,
       caCertificate: () => options.authority.current().certificate,
     },
     ...{ registry, recorder, labels, feed, backends, clock, random, log },

@@ -1,6 +1,6 @@
 import type { Destinations, Upstreams } from '@cordon/egress';
 import type { Journal } from '@cordon/ledger';
-import { type BreakerLevel, createFacts, type Facts, type PermitMinter } from '@cordon/policy';
+import { type BreakerLevel, type CounterFacts, createFacts, type Facts, type PermitMinter } from '@cordon/policy';
 import { type Clock, type Intent, type Random, sealRecord } from '@cordon/protocol';
 import type { Leases } from '@cordon/secrets';
 import type { Sinks } from './breaker/sinks.ts';
@@ -56,6 +56,8 @@ interface Counted {
   readonly breaker: BreakerLevel;
   /** Every purse that it is paid from has enough. */
   readonly quotaOk: boolean;
+  /** What is recorded of that; left out where nothing is recorded. */
+  readonly counters?: CounterFacts;
 }
 
 /** What policy may look at beside the intent; computed by us, at this moment. */

@@ -1,10 +1,19 @@
 import { placeOf } from '@cordon/egress';
 import type { EntryDraft } from '@cordon/ledger';
-import { type Approval, createPermit, type Facts, noApproval, type Permit, rulesFor, tierOf } from '@cordon/policy';
+import {
+  type Approval,
+  createPermit,
+  type Facts,
+  levelOf,
+  noApproval,
+  type Permit,
+  rulesFor,
+  tierOf,
+} from '@cordon/policy';
 import { createId, type DurabilityTier, type Intent, type Problem, type Recorded } from '@cordon/protocol';
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { factsOf, type Road } from './ask.ts';
-import { breakerLevel, noteDenied } from './breaker/breaker.ts';
+import { noteDenied, readBreakers } from './breaker/breaker.ts';
 import { costOf } from './budget/cost.ts';
 import type { InForce } from './control/policies.ts';
 import { decide } from './decide.ts';
@@ -76,9 +85,9 @@ export async function askOnce(
   // INVARIANT: from here to the verdict nothing is awaited: the labels are those of the decision, and the leak meter
   // counts what goes out before anybody else reads it.
   const labelled = labelIntent(context, snapshot, intent, { body, ownCredential });
-  const breaker = breakerLevel(road, session, intent);
+  const counters = readBreakers(road, session, intent);
   const attempt = answered?.attempt ?? createId('attempt', road.clock, road.random);
-  const facts = factsOf(road, session, intent, attempt, labelled, { breaker, quotaOk });
+  const facts = factsOf(road, session, intent, attempt, labelled, { breaker: levelOf(counters), counters, quotaOk });
   const approval = answered?.approvalOf(facts) ?? noApproval;
   const before = road.clock.monotonic();
   const tellSlow = (ms: number): void => slow(road, asker, attempt, ms);
@@ -110,8 +119,7 @@ export async function conclude(
     return { outcome: 'allow', permit, plan: verdict.plan, policy, labelled };
   }
   session.denied.note(road.clock.monotonic());
-  // To wait for a person is no sign of an agent that has lost its way.
-  if (verdict.record.outcome === 'deny' && !verdict.code.startsWith('hold-')) noteDenied(road, session, verdict);
+  noteDenied(road, session, verdict);
   const place = placeOf(intent.resource, rulesFor(policy.snapshot, intent.resource));
   const problem = deniedProblem(verdict, facts.attempt, place);
   remember(session, facts, intent, problem);

@@ -46,7 +46,7 @@ export function decide(question: Question): Verdict {
   if (foreign !== undefined) {
     return deniedByGateway(decision, 'secret-misplaced', `The grant does not lease the secret ${foreign.name}.`);
   }
-  const waitMs = session.rates.take(decision, clock.monotonic());
+  const waitMs = session.rates.take(decision, question.facts.counters?.tick ?? clock.monotonic());
   if (waitMs > 0) {
     const seconds = Math.ceil(waitMs / 1000);
     return deniedByGateway(decision, 'rate-limited', `The rate of this grant is used up for ${seconds} s.`, {

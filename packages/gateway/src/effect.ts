@@ -104,8 +104,9 @@ export async function undertake(
     if (lease !== null && !('refused' in lease)) lease[Symbol.dispose]();
     discardPermit(permit, road.minter);
     if (outcome.unsent) session.purse.refund(costOf(permit.intent));
-    noteOutcome(road, session, permit.destination, outcome.sinkFailed);
-    await road.journal.append(outcome.entry(session.id, permit.attempt), 'os');
+    // INVARIANT: counted and appended in one turn, so that the order of the journal is the order of counting.
+    const tick = noteOutcome(road, session, permit.destination, outcome.sinkFailed);
+    await road.journal.append(outcome.entry(session.id, permit.attempt, tick), 'os');
   }
 }
 

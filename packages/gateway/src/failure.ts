@@ -45,18 +45,6 @@ export function isUnsent(code: string): boolean {
   return unsent.has(code);
 }
 
-/** What no request can provoke: else one session could close a destination for all. */
-const sinkFailures: ReadonlySet<string> = new Set([
-  'upstream-connect',
-  'upstream-connect-timeout',
-  'upstream-tls',
-  'upstream-tls-timeout',
-]);
-
-export function isSinkFailure(code: string): boolean {
-  return sinkFailures.has(code);
-}
-
 export function codeOf(error: unknown): string {
   return isCordonError(error) ? error.code : 'fault';
 }

@@ -1,7 +1,8 @@
 import type { UpstreamAnswer } from '@cordon/egress';
 import type { EntryDraft } from '@cordon/ledger';
+import { failedOutcome } from '@cordon/policy';
 import type { Clock } from '@cordon/protocol';
-import { isSinkFailure, isUnsent } from './failure.ts';
+import { isUnsent } from './failure.ts';
 import { outcomeEntry } from './record.ts';
 
 /** Collects what became of one effect; {@link entry} is its one ledger entry. */
@@ -57,11 +58,11 @@ export class Outcome {
 
   /** Whether the destination failed; null when it was not asked, or something of ours or the agent's ended it. */
   get sinkFailed(): boolean | null {
-    if (isSinkFailure(this.#code)) return true;
-    return this.#answer === null ? null : isGatewayError(this.#answer.status);
+    return failedOutcome(this.#code, this.#answer?.status ?? null);
   }
 
-  entry(session: string, attempt: string): EntryDraft {
+  /** `tick`: when it was counted. */
+  entry(session: string, attempt: string, tick: number): EntryDraft {
     const { unsent } = this;
     return outcomeEntry(session, attempt, {
       address: this.#answer?.address ?? null,
@@ -75,6 +76,7 @@ export class Outcome {
       firstByteMs: this.#firstByteMs,
       scrubbed: this.#relayed?.scrubbed ?? [],
       status: this.#answer?.status ?? null,
+      tick,
       totalMs: this.#elapsed(),
     });
   }
@@ -82,9 +84,4 @@ export class Outcome {
   #elapsed(): number {
     return Math.max(0, Math.round(this.#clock.monotonic() - this.#startedMs));
   }
-}
-
-/** 502, 503, 504 (RFC 9110 §15.6): whoever asks gets them. A 500 may be the answer to one request. */
-function isGatewayError(status: number): boolean {
-  return status >= 502 && status <= 504;
 }

@@ -12,7 +12,8 @@ import type { Settled } from './verdict.ts';
 export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decideMicros: number): EntryDraft {
   const { attempt } = numbered;
   const decision = verdict.outcome === 'allow' ? verdict.allow : verdict;
-  const { intent, record } = decision;
+  const { intent, record, facts } = decision;
+  const { counters } = facts;
   return {
     session: intent.session,
     type: 'decision',
@@ -26,12 +27,15 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decid
       bytesOut: intent.payload.bytes,
       channel: attempt.channel,
       code: record.code,
+      ...(counters === undefined ? {} : { counters: counters as unknown as RecordValue }),
       decideMicros,
       decision: decision.digest,
-      effect: decision.facts.effect,
+      effect: facts.effect,
       facts: record.facts,
+      flow: facts.flow,
       generation: record.policy.generation,
       intent: record.intent,
+      labels: facts.labels as unknown as RecordValue,
       outcome: record.outcome,
       payload: intent.payload.sha256,
       policy: record.policy.digest,
@@ -44,7 +48,7 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decid
       attempt: attempt as unknown as RecordValue,
       decision: record as unknown as RecordValue,
       entities: decision.entities,
-      facts: decision.facts as unknown as RecordValue,
+      facts: facts as unknown as RecordValue,
       intent: intent as unknown as RecordValue,
       next: decision.nextSteps,
     }),
@@ -95,6 +99,8 @@ export interface OutcomeFigures {
   /** Names of secrets that the answer reflected and that were taken out of it. */
   readonly scrubbed: readonly string[];
   readonly totalMs: number;
+  /** When the breaker of the destination counted it; left out where none does. */
+  readonly tick?: number;
   readonly firstByteMs: number | null;
 }
 
@@ -103,13 +109,22 @@ export function outcomeEntry(session: string, attempt: string, figures: OutcomeF
   return { session, type: 'outcome', data: { address, attempt, ...others } };
 }
 
-/** A breaker that changed. `trip` and `reset` are a session's own, `close` a destination's for the whole tenant. */
+interface Way {
+  readonly action: string;
+  readonly resource: string;
+}
+
+/**
+ * A breaker that changed: `trip` and `reset` of a session, with how many denials it had counted; `close` and `open` of a
+ * destination for the whole tenant, and `reset` of all of them (no session).
+ */
 export function breakerEntry(
-  session: string,
-  data:
-    | { readonly act: 'trip'; readonly action: string; readonly resource: string; readonly level: 1 | 2 }
-    | { readonly act: 'close'; readonly resource: string }
-    | { readonly act: 'reset' },
+  session: string | null,
+  data: { readonly tick: number } & (
+    | ({ readonly act: 'trip'; readonly level: 1 | 2; readonly noted: number } & Way)
+    | { readonly act: 'close' | 'open'; readonly resource: string }
+    | { readonly act: 'reset'; readonly noted?: number }
+  ),
 ): EntryDraft {
   return { session, type: 'breaker', data: { ...data } };
 }

@@ -68,7 +68,13 @@ describe('the breaker of a session', () => {
     expect((await ask(rig, 'DELETE', 'other.example.com')).json['code']).toBe('no-grant');
     const [trip, ...more] = await rig.entriesOf('breaker');
     expect(more).toEqual([]);
-    expect(trip?.data).toEqual({ act: 'trip', action: 'http.request', level: 1, resource: `http://${host}:80` });
+    const tick: unknown = expect.any(Number);
+    const resource = `http://${host}:80`;
+    expect(trip?.data).toEqual({ act: 'trip', action: 'http.request', level: 1, noted: 5, resource, tick });
+    // What it was judged by is in its entry, so that whoever reads the ledger can count again.
+    const counters = (await rig.entriesOf('decision')).map(({ data }) => data['counters']);
+    expect(counters[5]).toEqual({ noted: 5, own: 1, sink: 0, tick });
+    expect(counters.map((each) => (each as { noted: number }).noted)).toEqual([0, 1, 2, 3, 4, 5, 5, 5]);
   });
 
   it('lets go after its time; a second time it closes everything, until a person resets it', async () => {
@@ -135,15 +141,16 @@ describe('the breaker of a destination', () => {
     using client = await RawClient.to(rig.portsOf(other).http);
     expect((await client.ask(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).json['code']).toBe('flow-R0');
     expect(asked).toBe(before);
-    expect((await rig.entriesOf('breaker')).map(({ data }) => data)).toEqual([
-      { act: 'close', resource: `http://${host}:80` },
-    ]);
+    const tick: unknown = expect.any(Number);
+    const close = { act: 'close', resource: `http://${host}:80`, tick };
+    expect((await rig.entriesOf('breaker')).map(({ data }) => data)).toEqual([close]);
     await skip(rig, policyLimits.sinkClosedMs);
     expect((await ask(rig)).status).toBe(503);
     expect((await ask(rig)).json['code']).toBe('flow-R0');
     status = 200;
     await skip(rig, policyLimits.sinkClosedMs);
     expect([(await ask(rig)).status, (await ask(rig)).status]).toEqual([200, 200]);
+    expect((await rig.entriesOf('breaker')).map(({ data }) => data)).toEqual([close, { ...close, act: 'open' }]);
   });
 
   it('hears no answer that a request can provoke', async () => {
@@ -158,5 +165,7 @@ describe('the breaker of a destination', () => {
     expect(await rig.control?.call('breaker.reset', { session: null })).toEqual({ reset: 1 });
     status = 200;
     expect((await ask(rig)).status).toBe(200);
+    const [, reset] = await rig.entriesOf('breaker');
+    expect([reset?.session, reset?.data['act']]).toEqual([null, 'reset']);
   });
 });

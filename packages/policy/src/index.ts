@@ -7,8 +7,24 @@ export {
 } from './approval/check.ts';
 export { type CheckedReceipt, checkReceipt, type HeldCode, type ReceiptCode } from './approval/receipt.ts';
 export { digestApproval, parseApproval } from './approval/record.ts';
-export { type BreakerLevel, type DenialBreaker, denialLevel, noteDenial, untripped } from './breaker/denials.ts';
-export { beginProbe, healthy, noteOutcome, type SinkBreaker, sinkLevel } from './breaker/sink.ts';
+export {
+  type BreakerLevel,
+  countsAsDenial,
+  type DenialBreaker,
+  denialLevel,
+  levelOf,
+  noteDenial,
+  type RecordedDenial,
+  untripped,
+} from './breaker/denials.ts';
+export {
+  beginProbe,
+  failedOutcome,
+  healthy,
+  noteOutcome,
+  type SinkBreaker,
+  sinkLevel,
+} from './breaker/sink.ts';
 export { type Bundle, type BundleContent, type BundleResult, buildBundle, openBundle } from './bundle/bundle.ts';
 export type { Manifest } from './bundle/manifest.ts';
 export {
@@ -41,6 +57,7 @@ export { PolicyError, type PolicyErrorCode, type Refusal } from './error.ts';
 export {
   type Approval,
   type ApprovalFacts,
+  type CounterFacts,
   createFacts,
   defaultEffect,
   digestFacts,

@@ -134,7 +134,7 @@ describe('merging', () => {
 
 describe('the schema of facts', () => {
   it('names the very members that facts have', () => {
-    const facts = factsOf(intentOf());
+    const facts = factsOf(intentOf(), { counters: { noted: 0, own: 0, sink: 0, tick: 0 } });
     expect(Object.keys(factsSchema['properties'] as object).sort()).toEqual(Object.keys(facts).sort());
     const { flow } = factsSchema['properties'] as Record<string, { readonly required?: readonly string[] }>;
     expect(flow?.required?.toSorted()).toEqual(Object.keys(facts.flow).sort());

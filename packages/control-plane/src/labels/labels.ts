@@ -1,6 +1,6 @@
 import { createLabel, digestLabel, isSameLevel, joinLabels, type Label, lostLabel, parseLabel } from '@cordon/policy';
 import { type Clock, type RecordValue, type SessionPolicy, timestamp } from '@cordon/protocol';
-import type { LabelContainer, LabelStore } from '@cordon/store';
+import type { LabelContainer, LabelStore, StoredLabel } from '@cordon/store';
 import { refusal } from '../error.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import { Turn } from '../turns.ts';
@@ -21,6 +21,14 @@ export class Labels {
 
   constructor(parts: LabelParts) {
     this.#parts = parts;
+  }
+
+  /**
+   * What lies around a folder, as recorded: read in turn, so that nothing of it is on record and not yet stored. Whoever
+   * reads the ledger can tell what a session must have started with.
+   */
+  around(folder: string): Promise<readonly StoredLabel[]> {
+    return this.#writing.take(() => this.#parts.store.around(folder));
   }
 
   /** Before a session starts: what it writes into its own folder at once, others read at once. */

@@ -21,7 +21,7 @@ export interface Beginning {
  * anybody's and private unless its owner says otherwise. What sessions have left there is worth no more for that.
  */
 export async function startLabels(
-  store: LabelStore,
+  store: Pick<LabelStore, 'around'>,
   { person, order, declared, words }: Beginning,
 ): Promise<SessionLabels> {
   const { path, mode } = order.workspace;
@@ -40,4 +40,11 @@ export async function startLabels(
   }
   const start = parts.reduce(joinLabels) as unknown as RecordValue;
   return { start, order: entitiesOf(words), workspace: { path, mode } };
+}
+
+/** What of it decides, for the clear part of the record; where it came from stands in the sealed order. */
+export function startLevels(labels: SessionLabels | undefined): RecordValue {
+  if (labels === undefined) return null;
+  const { confidentiality, integrity, readers } = parseLabel(labels.start) ?? lostLabel;
+  return { confidentiality, integrity, readers };
 }

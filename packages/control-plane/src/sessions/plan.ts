@@ -37,7 +37,7 @@ export interface PlanParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly person: string;
-  readonly labels: LabelStore;
+  readonly labels: Pick<LabelStore, 'around'>;
   /** Folders of Cordon's own state and sockets: no sandbox ever sees any of it. */
   readonly ownFolders: readonly string[];
   /** PEM of the tenant's interception CA. */

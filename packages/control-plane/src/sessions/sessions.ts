@@ -15,6 +15,7 @@ import { digestBytes } from '@cordon/protocol/digest';
 import type { SessionRecord, SessionStore, StoredSession } from '@cordon/store';
 import { isControlCode, refusal } from '../error.ts';
 import type { Labels } from '../labels/labels.ts';
+import { startLevels } from '../labels/start.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
@@ -279,6 +280,9 @@ export class Sessions {
           program: (order.command[0] ?? '').slice(0, 256),
           workspace: order.workspace.path,
           mode: order.workspace.mode,
+          start: startLevels(policy.labels),
+          // Bounded, as each of them may hold labels that the session starts with.
+          readOnly: order.readOnly.filter((path) => path.length <= 256).slice(0, 32),
           generation,
           tenantPolicy: digest,
           revision: policy.revision,

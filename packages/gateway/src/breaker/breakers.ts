@@ -14,11 +14,17 @@ export class Breakers {
   readonly #max: number;
   /** Those asked for longest ago first. */
   readonly #breakers = new Map<string, DenialBreaker>();
+  #noted = 0;
 
   /** `closed`: what the ledger says was closed until a person resets it. */
   constructor(max: number, closed: readonly Way[]) {
     this.#max = max;
     for (const way of closed) this.#breakers.set(keyOf(way), { ...untripped, tripped: { level: 2, at: 0 } });
+  }
+
+  /** Denials that were counted, of all ways: with it, whoever knows the denials knows what a reader saw. */
+  get noted(): number {
+    return this.#noted;
   }
 
   level(way: Way, now: number): BreakerLevel {
@@ -30,6 +36,7 @@ export class Breakers {
 
   /** What this denial tripped, if it did. */
   denied(way: Way, now: number): Tripped | null {
+    this.#noted += 1;
     const key = keyOf(way);
     const before = this.#breakers.get(key) ?? untripped;
     if (!this.#breakers.has(key) && !this.#hasRoom(now)) return null;

@@ -19,17 +19,18 @@ export class Sinks {
     return level;
   }
 
-  /** Whether this outcome closed the sink. Nothing is kept of one that has not failed yet. */
-  outcome(resource: string, failed: boolean, now: number): boolean {
+  /** Whether this outcome closed the sink, or opened it again. Nothing is kept of one that has not failed yet. */
+  outcome(resource: string, failed: boolean, now: number): 'close' | 'open' | null {
     const known = this.#sinks.get(resource);
-    if (known === undefined && !failed) return false;
+    if (known === undefined && !failed) return null;
     const before = known ?? healthy;
     const after = noteOutcome(before, failed, now);
     this.#sinks.delete(resource);
     this.#sinks.set(resource, after);
     const oldest = this.#sinks.size > this.#max ? this.#sinks.keys().next().value : undefined;
     if (oldest !== undefined) this.#sinks.delete(oldest);
-    return before.closedAt === null && after.closedAt !== null;
+    if (before.closedAt === null) return after.closedAt === null ? null : 'close';
+    return after.closedAt === null ? 'open' : null;
   }
 
   closed(): string[] {

@@ -36,3 +36,20 @@ export function noteOutcome(sink: SinkBreaker, failed: boolean, now: number): Si
   const closes = outcomes.length >= limits.sinkAsksMin && failures * 100 >= outcomes.length * limits.sinkFailedPercent;
   return closes ? { outcomes: [], closedAt: now, probeAt: null } : { ...sink, outcomes };
 }
+
+/** What no request can provoke: else one session could close a destination for all. */
+const sinkFailures: ReadonlySet<string> = new Set([
+  'upstream-connect',
+  'upstream-connect-timeout',
+  'upstream-tls',
+  'upstream-tls-timeout',
+]);
+
+/**
+ * Whether the destination failed; null when it was not asked, or something of ours or the agent's ended it. 502, 503, 504
+ * (RFC 9110 §15.6): whoever asks gets them. A 500 may be the answer to one request.
+ */
+export function failedOutcome(code: string, status: number | null): boolean | null {
+  if (sinkFailures.has(code)) return true;
+  return status === null ? null : status >= 502 && status <= 504;
+}

@@ -6,7 +6,7 @@ import { approvalFields, commonFields, effects, type Field, flowFields } from '.
 const timestamp = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 const attempt = /^[a-z0-9_-]{1,64}$/;
 const digest = /^sha256:[0-9a-f]{64}$/;
-const own = ['v', 'attempt', 'intent', 'at', 'freshUntil', 'checks', 'args', 'nums', 'flow', 'labels'];
+const own = ['v', 'attempt', 'intent', 'at', 'freshUntil', 'checks', 'args', 'nums', 'flow', 'labels', 'counters'];
 const keysOfFacts = new Set([...own, ...Object.keys(commonFields)]);
 
 /** Null, or the first member that is missing, of the wrong type, out of range or unknown. */
@@ -25,6 +25,7 @@ export function checkFacts(facts: Facts): string | null {
   const wrong = wrongField(commonFields, record) ?? wrongRecord('flow', flowFields, record['flow']);
   if (wrong !== null) return wrong;
   if (!isLabels(record['labels'])) return 'labels';
+  if (record['counters'] !== undefined && !isCounters(record['counters'])) return 'counters';
   if (record['minuteOfWeek'] !== minuteOfWeek(facts.at)) return 'minuteOfWeek';
   if (!isTexts(record['checks'])) return 'checks';
   if (!isRecord(record['args']) || !Object.values(record['args']).every(isTexts)) return 'args';
@@ -55,6 +56,13 @@ function isLabels(value: unknown): boolean {
   const { ctx, grade, leakBytes, leakUsed } = value;
   if (typeof ctx !== 'string' || !digest.test(ctx) || ![1, 2, 3].includes(grade as number)) return false;
   return [leakBytes, leakUsed].every((each) => Number.isSafeInteger(each) && (each as number) >= 0);
+}
+
+function isCounters(value: unknown): boolean {
+  if (!isRecord(value) || Object.keys(value).length !== 4) return false;
+  const { noted, own, sink, tick } = value;
+  if (![0, 1, 2].includes(own as number) || ![0, 1, 2].includes(sink as number)) return false;
+  return [noted, tick].every((each) => Number.isSafeInteger(each) && (each as number) >= 0);
 }
 
 function wrongRecord(name: string, fields: Readonly<Record<string, Field>>, value: unknown): string | null {

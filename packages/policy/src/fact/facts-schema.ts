@@ -8,7 +8,7 @@ export interface JsonSchema {
 export const factsSchema: JsonSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: 'urn:cordon:schema:facts:1',
-  ...objectOf({
+  ...withOptional(['counters'], {
     v: { const: 'facts/1' },
     attempt: { type: 'string' },
     intent: { type: 'string', pattern: '^sha256:[0-9a-f]{64}$' },
@@ -25,8 +25,19 @@ export const factsSchema: JsonSchema = {
       leakBytes: { type: 'integer', minimum: 0 },
       leakUsed: { type: 'integer', minimum: 0 },
     }),
+    counters: objectOf({
+      noted: { type: 'integer', minimum: 0 },
+      own: { enum: [0, 1, 2] },
+      sink: { enum: [0, 1, 2] },
+      tick: { type: 'integer', minimum: 0 },
+    }),
   }),
 };
+
+function withOptional(names: readonly string[], properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
+  const required = Object.keys(properties).filter((name) => !names.includes(name));
+  return { ...objectOf(properties), required };
+}
 
 function objectOf(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
   return { type: 'object', properties, required: Object.keys(properties), additionalProperties: false };

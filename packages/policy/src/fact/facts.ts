@@ -1,5 +1,6 @@
 import type { ActionName, HttpArgs, Intent } from '@cordon/protocol';
 import { type Digest, digestRecord } from '@cordon/protocol/digest';
+import type { BreakerLevel } from '../breaker/denials.ts';
 import type { approvalFields, commonFields, Effect, flowFields, ValuesOf } from './field.ts';
 
 export type Flow = ValuesOf<typeof flowFields>;
@@ -28,6 +29,8 @@ export interface Facts extends ValuesOf<typeof commonFields> {
   readonly nums: { readonly [pointer: string]: number };
   readonly flow: Flow;
   readonly labels: LabelFacts;
+  /** Not in records of before there were any. */
+  readonly counters?: CounterFacts;
 }
 
 /** What the flow facts were worked out from; recorded, and no policy reads it. */
@@ -38,6 +41,17 @@ export interface LabelFacts {
   /** What the leak meter would count for this intent, and what it had counted before. */
   readonly leakBytes: number;
   readonly leakUsed: number;
+}
+
+/** What `breaker` was worked out from, and when; recorded so that whoever has the ledger can count again. No policy reads it. */
+export interface CounterFacts {
+  /** Denials of the session that its gateway had counted by then. */
+  readonly noted: number;
+  /** Of the session's own breaker for this action at this resource, and of the destination's. */
+  readonly own: BreakerLevel;
+  readonly sink: BreakerLevel;
+  /** Of the gateway's monotonic clock, milliseconds since no particular time: windows are measured by it. */
+  readonly tick: number;
 }
 
 export interface FactsInput
@@ -96,6 +110,7 @@ export function createFacts(intent: Intent, given: FactsInput): Facts {
     boundary: given.boundary ?? 1,
     breaker: given.breaker ?? 0,
     checks: given.checks ?? [],
+    ...(given.counters === undefined ? {} : { counters: given.counters }),
     covered: given.covered ?? true,
     depth: given.depth ?? 0,
     effect: given.effect ?? defaultEffect(intent),
