@@ -454,6 +454,399 @@ def verify_journals(journals, entries, complete):
     whole.finish()
 
 
+# ---- part labels: what lies in clear --------------------------------------------------------------------------------
+def frames(journals, writer, types):
+    """Up to the first frame that is none."""
+    for _, path in segments_of(os.path.join(journals, writer)):
+        data, at = read(path), 0
+        while at < len(data):
+            frame = read_frame(data, at)
+            if frame[0] != "frame":
+                return
+            at = frame[3]
+            yield from entries_in(frame[1], types)
+
+
+def entries_in(data, types):
+    entry = parse_entry(data) if any(b'"type":"' + t + b'"' in data for t in types) else None
+    if entry is not None:
+        yield entry
+
+
+def member(value, name):
+    return value.get(name) if type(value) is dict else None
+
+
+def is_names(value, most):
+    return type(value) is list and len(value) <= most and all(type(v) is str for v in value) and all(
+        a.encode("utf-16-be") < b.encode("utf-16-be") for a, b in zip(value, value[1:])
+    )
+
+
+def read_levels(value):
+    if type(value) is not dict or not is_int(value.get("integrity"), 0) or not is_int(value.get("confidentiality"), 0):
+        return None
+    if value["integrity"] > 4 or value["confidentiality"] > 3:
+        return None
+    readers = value.get("readers")
+    return (value["integrity"], value["confidentiality"], readers) if readers == "all" or is_names(readers, 32) else None
+
+
+def read_label(data):
+    after = data.get("after")
+    levels = read_levels(after)
+    if levels is None or after.get("v") != "label/1" or not is_names(after.get("sources"), 64):
+        return None
+    digest = "sha256:" + hashlib.sha256(b"cordon/label/1\n" + canonical(after).encode()).hexdigest()
+    return {"levels": levels, "sources": after["sources"], "digest": digest} if digest == data.get("digest") else None
+
+
+def no_better(a, b):
+    if a[0] > b[0] or a[1] < b[1]:
+        return False
+    return b[2] == "all" or (a[2] != "all" and all(reader in b[2] for reader in a[2]))
+
+
+def keeps_sources(after, before):
+    full, last = len(after) == 64, after[-1].encode("utf-16-be") if after else b""
+    return all(s in after or (full and s.encode("utf-16-be") > last) for s in before)
+
+
+class Folders:
+    def __init__(self, fail):
+        self.fail, self.orders, self.folders, self.life = fail, {}, {}, 0
+
+    def add(self, entry):
+        kind, data = entry["type"], entry["data"]
+        if kind == "recovery" and data.get("part") == 1:
+            self.life += 1
+        elif kind == "session.start" and data.get("phase") == "order":
+            self.order(entry, data)
+        elif kind == "label" and data.get("of") == "folder":
+            self.label(entry, data)
+
+    def order(self, entry, data):
+        path, start = data.get("workspace"), None
+        if "start" in data:
+            start = (0, 2, []) if data["start"] is None else read_levels(data["start"])
+        self.orders[entry["session"]] = (start, path if data.get("mode") == "direct" else None)
+        if start is None or type(path) is not str:
+            return
+        shown = [path] + list(data.get("readOnly") or [])
+        for name, folder in self.folders.items():
+            if any(s == name or s.startswith(name + "/") or name.startswith(s + "/") for s in shown):
+                due = folder["before"] if entry["wseq"] - folder["wseq"] <= 3 else folder
+                if due is not None and not no_better(start, due["label"]["levels"]):
+                    self.fail("folder")
+
+    def label(self, entry, data):
+        path, label = data.get("folder"), read_label(data)
+        if type(path) is not str or label is None:
+            return self.fail("label")
+        if data.get("cause") not in ("start", "gateway", "apply"):
+            self.fail("cause")
+        known = self.folders.get(path)
+        may = [known] + ([known["before"]] if known is not None and known["life"] < self.life else [])
+        named = [k for k in may if (None if k is None else k["label"]["digest"]) == data.get("before")]
+        if not named:
+            self.fail("before")
+        elif named[0] is not None and not no_better(label["levels"], named[0]["label"]["levels"]):
+            self.fail("rise")
+        self.folders[path] = {"label": label, "before": known, "wseq": entry["wseq"], "life": self.life}
+
+
+class Contexts:
+    def __init__(self, fail):
+        self.fail, self.sessions = fail, {}
+        self.started, self.running, self.allowed = set(), set(), False
+
+    def of(self, session):
+        blank = {"chain": [], "at": {}, "pending": {}, "recorded": None, "recent": [], "floor": 0}
+        return self.sessions.setdefault(session, blank)
+
+    def add(self, entry):
+        kind, data = entry["type"], entry["data"]
+        if kind == "recovery" and data.get("part") == 1:
+            self.started, self.running = set(), set()
+            for session in self.sessions.values():
+                session.update(recorded=None, recent=[], floor=0)
+        elif kind == "decision":
+            self.decision(entry, data)
+        elif kind == "start":
+            self.started.add(data.get("attempt"))
+            if self.allowed:
+                self.running.add(data.get("attempt"))
+            self.allowed = False
+        elif kind == "outcome":
+            self.outcome(entry, data)
+        elif kind == "label" and data.get("of") == "context":
+            self.label(entry, data)
+
+    def label(self, entry, data):
+        label = read_label(data)
+        if label is None or entry["session"] is None:
+            return self.fail("label")
+        session = self.of(entry["session"])
+        if data.get("before") != session["recorded"]:
+            self.fail("before")
+        if session["chain"]:
+            last = session["chain"][-1]
+            if not (no_better(label["levels"], last["levels"]) and keeps_sources(label["sources"], last["sources"])):
+                self.fail("rise")
+        if data.get("cause") != "start" and data.get("cause") not in self.started:
+            self.fail("cause")
+        session["at"][label["digest"]] = len(session["chain"])
+        session["chain"].append(label)
+        session["recorded"] = label["digest"]
+        early = session["pending"].pop(label["digest"], None)
+        if early is not None:
+            self.flow(early, label)
+
+    def decision(self, entry, data):
+        self.allowed = data.get("outcome") == "allow"
+        ctx = member(data.get("labels"), "ctx")
+        if type(ctx) is not str:
+            return
+        session = self.of(entry["session"])
+        if not session["chain"]:
+            return self.fail("start")
+        last = session["chain"][-1]
+        at = session["at"].get(ctx)
+        if self.allowed:
+            flow = data.get("flow")
+            if at is None:
+                integ, conf = member(flow, "ctxInteg"), member(flow, "ctxConf")
+                said = (integ if type(integ) is int else 5, conf if type(conf) is int else -1)
+                if said[0] <= last["levels"][0] and said[1] >= last["levels"][1]:
+                    session["pending"][ctx] = data
+                else:
+                    self.fail("stale")
+            elif ctx != last["digest"]:
+                self.fail("stale")
+            self.leak(session, data)
+        if at is not None:
+            self.flow(data, session["chain"][at])
+
+    def leak(self, session, data):
+        labels = data.get("labels")
+        used, count, tick = member(labels, "leakUsed"), member(labels, "leakBytes"), member(data.get("counters"), "tick")
+        if any(type(v) is not int for v in (used, count, tick)):
+            return
+        if used < max([session["floor"]] + [total for t, total in session["recent"] if t < tick]):
+            self.fail("leak")
+        session["recent"].append((tick, used + count))
+        if len(session["recent"]) > 64:
+            session["floor"] = max(session["floor"], session["recent"].pop(0)[1])
+
+    def flow(self, data, label):
+        flow = data.get("flow")
+        integ, conf, arg_integ, arg_conf = (member(flow, n) for n in ("ctxInteg", "ctxConf", "argInteg", "argConf"))
+        inbound = data.get("action") == "http.message" and arg_integ == 0 and arg_conf == 0
+        same = integ == label["levels"][0] and conf == label["levels"][1]
+        if not (same and (inbound or (arg_integ == integ and arg_conf == conf))):
+            self.fail("flow")
+
+    def outcome(self, entry, data):
+        ran = data.get("attempt") in self.running
+        self.running.discard(data.get("attempt"))
+        session = self.sessions.get(entry["session"])
+        if not ran or session is None or not session["chain"] or type(data.get("firstByteMs")) is not int:
+            return
+        levels = session["chain"][-1]["levels"]
+        if levels[0] > 2 or (data.get("credentials") and levels[1] < 2):
+            self.fail("unfallen")
+
+
+def verify_labels(journals, fail):
+    folders, contexts = Folders(fail), []
+    types = (b"label", b"decision", b"start", b"outcome", b"session.start", b"recovery")
+    for writer in reversed(writers_of(journals)):
+        each = Contexts(fail)
+        for entry in frames(journals, writer, types):
+            each.add(entry)
+            folders.add(entry)
+        contexts.append(each)
+    for each in contexts:
+        for name, session in each.sessions.items():
+            if not session["chain"]:
+                continue
+            start, writes = folders.orders.get(name, (None, None))
+            if start is not None and not no_better(session["chain"][0]["levels"], start):
+                fail("start")
+            if writes is not None:
+                folder = folders.folders.get(writes)
+                if folder is None or not no_better(folder["label"]["levels"], session["chain"][-1]["levels"]):
+                    fail("unstored")
+
+
+# ---- part counters: breakers and rates; budgets need the policies, which are bodies -----------------------------------
+OURS = ("stale-policy", "session-stopped", "slow-decision")
+SINK_FAILURES = ("upstream-connect", "upstream-connect-timeout", "upstream-tls", "upstream-tls-timeout")
+
+
+def counts_as_denial(data):
+    code = data.get("code")
+    if data.get("outcome") != "deny" or code.startswith("hold-") or code in OURS:
+        return False
+    return data.get("by") == "gateway" or "ceiling/core/R0-breaker" not in data.get("reasons", [])
+
+
+class Denials:
+    """The breaker of one session, folded anew for each question: slow, and another way than the first verifier's."""
+
+    def __init__(self, closed):
+        self.closed_before, self.denials, self.resets, self.trips, self.due = closed, [], [], {}, []
+        self.seen, self.lost = [], False
+
+    def closed(self):
+        return ({} if self.resets else dict(self.closed_before)) | {w: True for w, level in self.trips.values() if level == 2}
+
+    def state(self, way, noted):
+        first = max([r for r in self.resets if r <= noted], default=0)
+        tripped = (2, 0) if not self.resets and way in self.closed_before else None
+        recent = []
+        for at in range(first, noted):
+            other, tick = self.denials[at]
+            if other != way or (tripped is not None and tripped[0] == 2):
+                continue
+            recent = [t for t in recent if t > tick - 60_000] + [tick]
+            if len(recent) >= 5:
+                again = tripped is not None and tick < tripped[1] + 1_800_000
+                tripped, recent = (2 if again else 1, tick), []
+        return tripped
+
+    def deny(self, way, tick):
+        self.denials.append((way, tick))
+        noted = len(self.denials)
+        before, after = self.state(way, noted - 1), self.state(way, noted)
+        if after is not None and after != before:
+            self.due.append((noted, way, after[0]))
+
+    def check(self, data):
+        own, sink, noted, tick = (data["counters"][n] for n in ("own", "sink", "noted", "tick"))
+        if own == 2 or sink == 2 or (1 in (own, sink) and data.get("effect") != "read"):
+            return False
+        if self.lost or len({way for way, _ in self.denials}) > 1024:
+            return True
+        least = max([n for t, n in self.seen if t < tick] + list(self.trips) + [len(self.denials) - 128, 0])
+        if noted > len(self.denials) or noted < least:
+            return False
+        if any(n <= noted and self.trips.get(n) != (way, level) for n, way, level in self.due):
+            return False
+        tripped = self.state(data["action"] + " " + data["resource"], noted)
+        level = 0 if tripped is None else tripped[0] if tripped[0] == 2 or tick < tripped[1] + 300_000 else 0
+        return own >= level
+
+
+class Gateway:
+    def __init__(self, fail):
+        self.fail, self.closed = fail, {}
+        self.denials = {}
+        self.begin()
+
+    def begin(self):
+        self.closed |= {session: each.closed() for session, each in self.denials.items()}
+        self.denials, self.rates, self.sinks, self.told, self.places = {}, {}, {}, set(), {}
+
+    def of(self, session):
+        return self.denials.setdefault(session, Denials(self.closed.get(session, {})))
+
+    def add(self, entry):
+        kind, data, session = entry["type"], entry["data"], entry["session"]
+        if kind == "recovery" and data.get("part") == 1:
+            self.begin()
+        elif kind == "decision" and type(data.get("counters")) is dict:
+            self.decision(session, data)
+        elif kind == "decision" and session is not None:
+            self.of(session).lost = True
+        elif kind == "breaker":
+            self.breaker(session, data)
+        elif kind == "outcome":
+            self.outcome(data)
+
+    def decision(self, session, data):
+        own, tick = self.of(session), data["counters"]["tick"]
+        if data.get("outcome") == "allow":
+            place = data["resource"]
+            self.places[data["attempt"]] = place
+            closed = self.sinks.get(place, (None,))[0]
+            asked = closed is not None and len(self.sinks) <= 1024 and tick < closed + 60_000
+            if asked or not own.check(data):
+                self.fail("breaker")
+            if not self.rate(session, tick, data.get("rates", [])):
+                self.fail("rate")
+        if counts_as_denial(data):
+            own.deny(data["action"] + " " + data["resource"], tick)
+        own.seen.append((tick, data["counters"]["noted"]))
+        if len(own.seen) > 256:
+            own.seen = [max(own.seen[:128], key=lambda each: each[1])] + own.seen[128:]
+
+    def rate(self, session, tick, rates):
+        state = self.rates.setdefault(session, {"now": 0})
+        state["now"] = now = max(state["now"], tick)
+        good = True
+        for text in rates:
+            match = re.fullmatch(r"rate:(\d{1,15})/(\d{1,15})ms@(.+)", text)
+            if match is None:
+                return False
+            count, window, name = int(match[1]), int(match[2]), "@" + match[3]
+            step = window / count
+            arrival = max(state.get(name, now), now)
+            if arrival - now - (window - step) > 0.0005:
+                good = False
+            else:
+                state[name] = arrival + step
+        return good
+
+    def breaker(self, session, data):
+        act, tick = data.get("act"), data.get("tick")
+        if type(tick) is not int:
+            if session is not None:
+                self.of(session).lost = True
+        elif act in ("close", "open"):
+            self.sinks[data["resource"]] = (tick if act == "close" else None, [])
+            self.told.add(data["resource"])
+        elif session is None:
+            self.sinks, self.told = {}, set()
+        else:
+            own, noted = self.of(session), data.get("noted", 0)
+            if act == "reset":
+                own.resets.append(noted)
+                own.trips = {}
+                own.due = [due for due in own.due if due[0] > noted]
+                return
+            way = data["action"] + " " + data["resource"]
+            own.trips[noted] = (way, data["level"])
+            if not own.lost and not (1 <= noted <= len(own.denials) and own.denials[noted - 1][0] == way):
+                self.fail("breaker")
+
+    def outcome(self, data):
+        place, tick, code = self.places.pop(data.get("attempt"), None), data.get("tick"), data.get("code")
+        status = data.get("status")
+        if place is None or type(tick) is not int or (code not in SINK_FAILURES and status is None):
+            return
+        failed = code in SINK_FAILURES or 502 <= status <= 504
+        if place in self.told:
+            return self.told.discard(place)
+        closed, outcomes = self.sinks.get(place, (None, None))
+        if closed is not None or (outcomes is None and not failed):
+            return
+        outcomes = ([o for o in outcomes or [] if o[0] > tick - 60_000] + [(tick, failed)])[-256:]
+        failures = sum(f for _, f in outcomes)
+        if len(outcomes) >= 20 and failures * 100 >= len(outcomes) * 50:
+            closed, outcomes = tick, []
+        self.sinks[place] = (closed, outcomes)
+        if closed is not None and len(self.sinks) <= 1024:
+            self.fail("breaker")
+
+
+def verify_counters(journals, fail):
+    for writer in writers_of(journals):
+        gateway = Gateway(fail)
+        for entry in frames(journals, writer, (b"decision", b"outcome", b"breaker", b"recovery")):
+            gateway.add(entry)
+
+
 # ---- parts tree and witnesses -----------------------------------------------------------------------------------------
 def tile_path(level, index, width):
     groups = [f"{index % 1000:03d}"]
@@ -601,6 +994,9 @@ def verify_witnesses(tree, key, policy, fail):
 
 # ---- receipts -----------------------------------------------------------------------------------------------------------
 DICTIONARY = (
+    '"counters":{"noted":0,"own":0,"sink":0,"tick":12345678},"flow":{"argConf":2,"argInteg":0,"clearance":2,"ctxConf":2,'
+    '"ctxInteg":0,"destInteg":4,"leakOk":true,"linksOk":true,"readersOk":false},"labels":{"ctx":"sha256:","grade":1,'
+    '"leakBytes":0,"leakUsed":0},"rates":["rate:30/60000ms@session/"],'
     '"address":null,"bytesIn":,"credentials":[],"digest":"sha256:","doubt":false,"firstByteMs":,"scrubbed":[],'
     '"status":200,"totalMs":,"type":"outcome"{"at":"2026-01-01T12:00:00.000Z","data":{"action":"http.request","agent":"",'
     '"attempt":"att_","attemptDigest":"sha256:","attemptSeq":1,"by":"policy","bytesOut":0,"channel":"c1","code":"allowed",'
@@ -660,6 +1056,8 @@ def main():
 
     if given.journal:
         verify_journals(given.journal, part("entries"), part("complete"))
+        verify_labels(given.journal, part("labels"))
+        verify_counters(given.journal, part("counters"))
     if given.tree:
         notes = [open(path, newline="").read() for path in given.checkpoint]
         verify_tree(given.tree, given.journal, key, notes, part("tree"))

@@ -3,21 +3,27 @@ import { join } from 'node:path';
 import { type EntryDraft, type JournalOptions, openJournal } from '@cordon/ledger';
 import {
   authorize,
+  type CounterFacts,
   compileEngine,
   compileGrants,
   coreCeiling,
+  countsAsDenial,
   createEngine,
   createFacts,
+  createLabel,
   createSnapshot,
   type Decision,
+  digestLabel,
   type Engine,
+  joinLabels,
   noApproval,
   openTenant,
   type PolicySnapshot,
   usualFlow,
 } from '@cordon/policy';
-import { type Intent, type SessionPolicy, sealRecord, type TenantPolicy } from '@cordon/protocol';
-import { decisionEntry, outcomeEntry, startEntry } from '../../packages/gateway/src/record.ts';
+import { type Intent, type RecordValue, type SessionPolicy, sealRecord, type TenantPolicy } from '@cordon/protocol';
+import { startLevels } from '../../packages/control-plane/src/labels/start.ts';
+import { decisionEntry, labelEntry, outcomeEntry, startEntry } from '../../packages/gateway/src/record.ts';
 import { Attempts } from '../../packages/gateway/src/session/attempts.ts';
 import { deniedByGateway, deniedByPolicy, type Settled } from '../../packages/gateway/src/verdict.ts';
 
@@ -42,11 +48,15 @@ export const tenantPolicy: TenantPolicy = {
   expires: null,
 };
 
+/** What the flow facts below are of. */
+const calm = createLabel({ integrity: 2, confidentiality: 1, readers: ['me'], sources: ['order'] });
+
 export function sessionPolicy(session: string, grants: number): SessionPolicy {
   const compiled = compileGrants(
     Array.from({ length: grants }, (_, i) => ({
       allow: `api${i}.example.com/repos/acme/**`,
       methods: ['POST', 'GET'],
+      yields: 'vouched' as const,
     })),
     { layer: 'session', source: 'recorded' },
   );
@@ -56,11 +66,16 @@ export function sessionPolicy(session: string, grants: number): SessionPolicy {
     salt: '0'.repeat(32),
     revision: 1,
     layer: { name: 'session', policies: compiled.policies },
-    origins: [],
+    origins: compiled.origins,
     secrets: [],
     stopped: false,
     startedAt: '2026-01-01T00:00:00.000Z',
     profile: 'generic',
+    labels: {
+      start: calm as unknown as RecordValue,
+      order: [],
+      workspace: { path: '/work/app', mode: 'proposal' },
+    },
   };
 }
 
@@ -99,7 +114,10 @@ export async function recordLedger(options: RecordOptions): Promise<void> {
         session: policy.session,
         seq: null,
         type: 'session.start',
-        data: { phase: 'order', agent: policy.agent, revision: policy.revision },
+        data: {
+          ...{ phase: 'order', agent: policy.agent, revision: policy.revision, person: policy.person },
+          ...{ workspace: '/work/app', mode: 'proposal', readOnly: [], start: startLevels(policy.labels) },
+        },
         body: JSON.stringify({ order: {}, policy }),
       }),
     );
@@ -111,7 +129,7 @@ export async function recordLedger(options: RecordOptions): Promise<void> {
   }
   await using gateway = await openJournal({ ...common, writer: 'gw' });
   const engine = loadEngine(options.engine);
-  const recorders = policies.map((policy) => new SessionRecorder(engine, policy));
+  const recorders = policies.map((policy) => new SessionRecorder(engine, policy, sessions));
   for (let i = 0; i < decisions; i++) {
     const recorder = recorders[i % sessions] as SessionRecorder;
     const drafts = recorder.decide(i, grants, paths);
@@ -125,13 +143,18 @@ export async function recordLedger(options: RecordOptions): Promise<void> {
 class SessionRecorder {
   readonly #snapshot: PolicySnapshot;
   readonly #policy: SessionPolicy;
+  /** Sessions that take turns. */
+  readonly #of: number;
   readonly #attempts = new Attempts({ decisions: 0, attempt: null });
+  #label = calm;
+  #noted = 0;
 
-  constructor(engine: Engine, policy: SessionPolicy) {
+  constructor(engine: Engine, policy: SessionPolicy, of: number) {
     const made = createSnapshot(engine, tenantPolicy, policy);
     if (!made.ok) throw new TypeError(JSON.stringify(made.problems));
     this.#snapshot = made.snapshot;
     this.#policy = policy;
+    this.#of = of;
   }
 
   decide(index: number, grants: number, paths: number) {
@@ -158,17 +181,31 @@ class SessionRecorder {
     const attempt = `att_${String(index).padStart(26, '0')}`;
     const at = '2026-01-01T12:00:00.000Z';
     const freshUntil = '2026-01-01T12:00:15.000Z';
-    const facts = sealRecord(createFacts(intent, { attempt, at, freshUntil, live: true, flow: usualFlow }));
+    // Denials of one way are so far apart that no breaker trips.
+    const counters: CounterFacts = { noted: this.#noted, own: 0, sink: 0, tick: index * 20_000 };
+    const before = this.#label;
+    const labels = { ctx: digestLabel(before), grade: 1 as const, leakBytes: 0, leakUsed: 0 };
+    const more = { live: true, flow: usualFlow, labels, counters };
+    const facts = sealRecord(createFacts(intent, { attempt, at, freshUntil, ...more }));
     const decision = authorize(this.#snapshot, this.#snapshot.principal, intent, facts, noApproval);
     const verdict = verdictOf(decision, index);
     const numbered = this.#attempts.take(attempt, facts.intent, at, 'c1');
     const entry = decisionEntry(numbered, verdict, 100);
-    if (verdict.outcome !== 'allow') return [entry];
+    const begun = index < this.#of ? [labelEntry(session, null, before, 'start')] : [];
+    if (verdict.outcome !== 'allow') {
+      if (countsAsDenial({ ...verdict.record, by: verdict.by })) this.#noted += 1;
+      return [...begun, entry];
+    }
+    const { resource } = intent;
+    const answer = createLabel({ integrity: 2, confidentiality: 0, readers: 'all', sources: [resource] });
+    this.#label = joinLabels(before, answer);
+    const fell = this.#label === before ? [] : [labelEntry(session, before, this.#label, attempt)];
     const figures = {
       ...{ code: 'relayed', status: 200, bytesIn: 5, bytesOut: 0, digest: null, doubt: false, address: '192.0.2.1' },
-      ...{ credentials: [], scrubbed: [], totalMs: 3, firstByteMs: 2 },
+      ...{ credentials: [], scrubbed: [], totalMs: 3, firstByteMs: 2, tick: counters.tick },
     };
-    return [entry, startEntry(verdict.allow, attempt, null), outcomeEntry(session, attempt, figures)];
+    const effect = [startEntry(verdict.allow, attempt, null), ...fell, outcomeEntry(session, attempt, figures)];
+    return [...begun, entry, ...effect];
   }
 }
 

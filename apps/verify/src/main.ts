@@ -3,6 +3,7 @@ import { toReport, type VerifyReport, verifyLedger } from '@cordon/ledger';
 import { isCordonError } from '@cordon/protocol';
 import { judgeApproval } from './approvals.ts';
 import { parseArguments, usage } from './arguments.ts';
+import { verifyCounters } from './counters/counters.ts';
 import { runDecisions } from './decisions.ts';
 import { openKeys } from './keys.ts';
 import { toText } from './print.ts';
@@ -50,12 +51,15 @@ async function main(words: readonly string[]): Promise<number> {
 /** The parts that need bytes alone, then the one that needs the policy engine. */
 async function verifyTarget({ options, engines, keys }: Target, every: boolean): Promise<VerifyReport> {
   const { journals, parts } = options;
-  const approvals = { judge: judgeApproval, ...(keys === null ? {} : { keys: openKeys(keys) }) };
+  const opened = keys === null ? {} : { keys: openKeys(keys) };
+  const approvals = { judge: judgeApproval, ...opened };
+  const counters = (folder: string) => verifyCounters(folder, opened.keys);
   const rest = parts?.filter((part) => part !== 'decisions');
   const found =
     rest?.length === 0
       ? []
-      : verifyLedger({ ...options, approvals, ...(rest === undefined ? {} : { parts: rest }) }).parts;
+      : verifyLedger({ ...options, ...opened, approvals, counters, ...(rest === undefined ? {} : { parts: rest }) })
+          .parts;
   const replays = journals !== null && (parts === undefined || parts.includes('decisions'));
   return toReport(replays ? [...found, await runDecisions({ journals, engines, keys, every })] : found);
 }

@@ -78,6 +78,11 @@ function unlikeEntry(
 ): string | null {
   if (digestRecord('intent', intent) !== record.intent || data['intent'] !== record.intent) return 'intent';
   if (digestRecord('facts', facts) !== record.facts || data['facts'] !== record.facts) return 'facts';
+  // What of them stands in clear is looked at by others, who have no key.
+  const shown = ['counters', 'flow', 'labels'].filter((name) => data[name] !== undefined || name === 'counters');
+  if (shown.some((name) => !isSame(data[name], facts[name]))) return 'facts';
+  const rates = record.obligations.filter((text) => text.startsWith('rate:'));
+  if (data['counters'] !== undefined && !isSame(data['rates'] ?? [], rates)) return 'rates';
   const same =
     digestRecord('decision', record as unknown as RecordValue) === data['decision'] &&
     record.outcome === data['outcome'] &&
@@ -130,6 +135,11 @@ function remember(snapshots: Map<string, PolicySnapshot>, key: string, snapshot:
   snapshots.set(key, snapshot);
   const [oldest] = snapshots.keys();
   if (snapshots.size > snapshotsMax && oldest !== undefined) snapshots.delete(oldest);
+}
+
+function isSame(a: RecordValue | undefined, b: RecordValue | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return canonicalize(a) === canonicalize(b);
 }
 
 type RecordObject = { readonly [member: string]: RecordValue };

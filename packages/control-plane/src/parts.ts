@@ -231,7 +231,7 @@ function createSessions(options: ControlPlaneOptions, records: Records, backends
   return new Sessions({
     plan: {
       ...{ engine, profiles, files, clock, random, person, nodeProgram, ownFolders },
-      labels,
+      labels: { around: (folders) => labels.around(folders) },
       caCertificate: () => options.authority.current().certificate,
     },
     ...{ registry, recorder, labels, feed, backends, clock, random, log },

@@ -49,7 +49,10 @@ async function begin(
   readOnly: string[] = [],
 ): Promise<Label> {
   const order = { workspace: { path: place, mode: 'proposal' as const }, readOnly };
-  const { start } = await startLabels(store.labels, { person: 'ada', order, declared, words: [] });
+  const { start } = await startLabels(
+    { around: (folders) => open().around(folders) },
+    { person: 'ada', order, declared, words: [] },
+  );
   const label = parseLabel(start);
   if (label === null) throw new TypeError('no label');
   return label;

@@ -14,6 +14,7 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decid
   const decision = verdict.outcome === 'allow' ? verdict.allow : verdict;
   const { intent, record, facts } = decision;
   const { counters } = facts;
+  const rates = record.obligations.filter((text) => text.startsWith('rate:'));
   return {
     session: intent.session,
     type: 'decision',
@@ -39,6 +40,7 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decid
       outcome: record.outcome,
       payload: intent.payload.sha256,
       policy: record.policy.digest,
+      ...(rates.length === 0 ? {} : { rates }),
       reasons: record.reasons.slice(0, limits.reasonsRecordedMax),
       resource: intent.resource,
       revision: record.policy.revision,

@@ -15,7 +15,7 @@ export { limits as ledgerLimits } from './limits.ts';
 export { type Lock, openLock } from './lock.ts';
 export { KeyFiles, type KeyFilesOptions, KeyStore } from './seal/key-files.ts';
 export { SessionKeyring } from './seal/keyring.ts';
-export { type BodyKeys, noKeys } from './seal/open.ts';
+export { type BodyKeys, noKeys, openBody } from './seal/open.ts';
 export type { BodyKey, Sealing } from './seal/seal.ts';
 export { openTree, type TreeOptions } from './tree/integrator.ts';
 export { addSecondKey, type CheckpointSigner, createCheckpointKey, openSigner, splitNote } from './tree/note.ts';
@@ -24,9 +24,12 @@ export { encodeReceipt, parseReceipt, type Receipt, type ReceiptVerdict, verifyR
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
 export type { ApprovalsOptions, JudgeApproval, RecordedUse } from './verify/approvals.ts';
 export { type DecisionsOptions, verifyDecisions } from './verify/decisions.ts';
+export { type Frame, framesOf } from './verify/frames.ts';
+export { PolicyRecords } from './verify/policies.ts';
 export type { RecordedDecision, RecordedPolicies, Replay, Replayed } from './verify/replay.ts';
 export {
   type Failure,
+  Findings,
   mergeParts,
   type PartReport,
   toReport,

@@ -24,11 +24,15 @@ export class Labels {
   }
 
   /**
-   * What lies around a folder, as recorded: read in turn, so that nothing of it is on record and not yet stored. Whoever
-   * reads the ledger can tell what a session must have started with.
+   * What lies in and around these folders: read in one turn, so that nothing of it is on record and not yet stored, and
+   * whoever reads the ledger can tell what a session must have started with.
    */
-  around(folder: string): Promise<readonly StoredLabel[]> {
-    return this.#writing.take(() => this.#parts.store.around(folder));
+  around(folders: readonly string[]): Promise<readonly StoredLabel[]> {
+    return this.#writing.take(async () => {
+      const found: StoredLabel[] = [];
+      for (const folder of new Set(folders)) found.push(...(await this.#parts.store.around(folder)));
+      return found;
+    });
   }
 
   /** Before a session starts: what it writes into its own folder at once, others read at once. */
@@ -99,7 +103,8 @@ export class Labels {
             of: 'folder',
           },
         },
-        'os',
+        // On disk before the store has it: what is stored and not on record could not be told from a forgery.
+        'disk',
       );
     }
     await store.put(container, { label: after as unknown as RecordValue, at: timestamp(clock) });

@@ -1,6 +1,6 @@
 import { createLabel, entitiesOf, joinLabels, type Label, lostLabel, parseLabel } from '@cordon/policy';
 import type { RecordValue, SessionLabels, StartOrder } from '@cordon/protocol';
-import type { LabelStore } from '@cordon/store';
+import type { StoredLabel } from '@cordon/store';
 
 /** What the owner of a workspace says of what is in it. */
 export interface Declared {
@@ -16,12 +16,17 @@ export interface Beginning {
   readonly words: readonly string[];
 }
 
+/** Reads what sessions have left in and around folders. */
+export interface LabelsAround {
+  around(this: void, folders: readonly string[]): Promise<readonly StoredLabel[]>;
+}
+
 /**
  * What a session has seen before its first byte: the order, the programs of the host, and the workspace, which is
  * anybody's and private unless its owner says otherwise. What sessions have left there is worth no more for that.
  */
 export async function startLabels(
-  store: Pick<LabelStore, 'around'>,
+  { around }: LabelsAround,
   { person, order, declared, words }: Beginning,
 ): Promise<SessionLabels> {
   const { path, mode } = order.workspace;
@@ -35,9 +40,7 @@ export async function startLabels(
       sources: [`workspace:${path}`],
     }),
   ];
-  for (const folder of new Set([path, ...order.readOnly])) {
-    for (const { label } of await store.around(folder)) parts.push(parseLabel(label) ?? lostLabel);
-  }
+  for (const { label } of await around([path, ...order.readOnly])) parts.push(parseLabel(label) ?? lostLabel);
   const start = parts.reduce(joinLabels) as unknown as RecordValue;
   return { start, order: entitiesOf(words), workspace: { path, mode } };
 }

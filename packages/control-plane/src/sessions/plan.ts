@@ -15,14 +15,13 @@ import {
   timestamp,
 } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
-import type { LabelStore } from '@cordon/store';
 import { toBudget } from '../config/budget-file.ts';
 import { type CordonFile, cordonFile, emptyCordonFile } from '../config/cordon-file.ts';
 import { readYaml } from '../config/document.ts';
 import { type CompiledGrants, type Compiling, compileAllows, compileEntries, toBindings } from '../config/grants.ts';
 import { refusal } from '../error.ts';
 import type { HostFiles } from '../files.ts';
-import { startLabels } from '../labels/start.ts';
+import { type LabelsAround, startLabels } from '../labels/start.ts';
 import { limits } from '../limits.ts';
 import { checkSession, invalid } from '../policy/check.ts';
 import type { LoadedProfile, Profiles } from '../profile/load.ts';
@@ -37,7 +36,7 @@ export interface PlanParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly person: string;
-  readonly labels: Pick<LabelStore, 'around'>;
+  readonly labels: LabelsAround;
   /** Folders of Cordon's own state and sockets: no sandbox ever sees any of it. */
   readonly ownFolders: readonly string[];
   /** PEM of the tenant's interception CA. */

@@ -1,12 +1,23 @@
 import { limits } from '../limits.ts';
 
-export type VerifyPart = 'entries' | 'complete' | 'tree' | 'witnesses' | 'approvals' | 'kill' | 'decisions';
+export type VerifyPart =
+  | 'entries'
+  | 'complete'
+  | 'tree'
+  | 'witnesses'
+  | 'approvals'
+  | 'labels'
+  | 'counters'
+  | 'kill'
+  | 'decisions';
 export const verifyParts: readonly VerifyPart[] = [
   'entries',
   'complete',
   'tree',
   'witnesses',
   'approvals',
+  'labels',
+  'counters',
   'kill',
   'decisions',
 ];

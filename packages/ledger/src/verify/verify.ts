@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { assertNever } from '@cordon/protocol';
 import { ledgerError } from '../error.ts';
+import type { BodyKeys } from '../seal/open.ts';
 import type { WitnessPolicy } from '../witness/policy.ts';
 import { type ApprovalsOptions, verifyApprovals } from './approvals.ts';
 import { Completeness } from './complete.ts';
 import { type DecisionsOptions, verifyDecisions } from './decisions.ts';
 import { verifyJournals } from './journals.ts';
 import { verifyKill } from './kill.ts';
+import { verifyLabels } from './labels/labels.ts';
 import { Findings, type PartReport, toReport, type VerifyPart, type VerifyReport, verifyParts } from './report.ts';
 import { verifyTree } from './tree.ts';
 import { verifyWitnesses } from './witnesses.ts';
@@ -27,6 +29,10 @@ export interface VerifyOptions {
   readonly approvals?: Omit<ApprovalsOptions, 'journals'>;
   /** What judges decisions again; without it the part `decisions` cannot run. */
   readonly decisions?: Omit<DecisionsOptions, 'journals'>;
+  /** Opens bodies, so that what grants say of answers can be read. */
+  readonly keys?: BodyKeys;
+  /** Counts again what breakers, rates and budgets counted; without it the part `counters` cannot run. */
+  readonly counters?: (journals: string) => PartReport;
 }
 
 /**
@@ -60,6 +66,12 @@ export function verifyLedger(options: VerifyOptions): VerifyReport {
   if (journals !== null && options.approvals !== undefined && wanted.includes('approvals')) {
     parts.push(verifyApprovals({ journals, ...options.approvals }));
   }
+  if (journals !== null && wanted.includes('labels')) {
+    parts.push(verifyLabels({ journals, ...(options.keys === undefined ? {} : { keys: options.keys }) }));
+  }
+  if (journals !== null && options.counters !== undefined && wanted.includes('counters')) {
+    parts.push(options.counters(journals));
+  }
   if (journals !== null && wanted.includes('kill')) parts.push(verifyKill(journals));
   if (journals !== null && options.decisions !== undefined && wanted.includes('decisions')) {
     parts.push(verifyDecisions({ journals, ...options.decisions }));
@@ -72,12 +84,15 @@ function canRun(part: VerifyPart, options: VerifyOptions): boolean {
     case 'entries':
     case 'complete':
     case 'kill':
+    case 'labels':
       return options.journals !== null;
     case 'tree':
     case 'witnesses':
       return options.tree !== null && options.verifierKey !== null;
     case 'approvals':
       return options.journals !== null && options.approvals !== undefined;
+    case 'counters':
+      return options.journals !== null && options.counters !== undefined;
     case 'decisions':
       return options.journals !== null && options.decisions !== undefined;
     default:
