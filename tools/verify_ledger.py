@@ -994,8 +994,8 @@ def verify_witnesses(tree, key, policy, fail):
 
 # ---- receipts -----------------------------------------------------------------------------------------------------------
 DICTIONARY = (
-    '"counters":{"noted":0,"own":0,"sink":0,"tick":12345678},"flow":{"argConf":2,"argInteg":0,"clearance":2,"ctxConf":2,'
-    '"ctxInteg":0,"destInteg":4,"leakOk":true,"linksOk":true,"readersOk":false},"labels":{"ctx":"sha256:","grade":1,'
+    '"counters":{"noted":0,"own":0,"sink":0,"tick":12345678},"flow":{"argConf":2,"argInteg":0,"ctxConf":2,'
+    '"ctxInteg":0},"labels":{"ctx":"sha256:","grade":1,'
     '"leakBytes":0,"leakUsed":0},"rates":["rate:30/60000ms@session/"],'
     '"address":null,"bytesIn":,"credentials":[],"digest":"sha256:","doubt":false,"firstByteMs":,"scrubbed":[],'
     '"status":200,"totalMs":,"type":"outcome"{"at":"2026-01-01T12:00:00.000Z","data":{"action":"http.request","agent":"",'

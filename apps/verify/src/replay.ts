@@ -79,8 +79,12 @@ function unlikeEntry(
   if (digestRecord('intent', intent) !== record.intent || data['intent'] !== record.intent) return 'intent';
   if (digestRecord('facts', facts) !== record.facts || data['facts'] !== record.facts) return 'facts';
   // What of them stands in clear is looked at by others, who have no key.
-  const shown = ['counters', 'flow', 'labels'].filter((name) => data[name] !== undefined || name === 'counters');
-  if (shown.some((name) => !isSame(data[name], facts[name]))) return 'facts';
+  if (!isSame(data['counters'], facts['counters'])) return 'facts';
+  const told = facts['counters'] !== undefined;
+  if ((told || data['labels'] !== undefined) && !isSame(data['labels'], facts['labels'])) return 'facts';
+  if (told && data['flow'] === undefined) return 'facts';
+  const shown = Object.entries((data['flow'] ?? {}) as RecordObject);
+  if (shown.some(([name, value]) => value !== (facts['flow'] as RecordObject)[name])) return 'facts';
   const rates = record.obligations.filter((text) => text.startsWith('rate:'));
   if (data['counters'] !== undefined && !isSame(data['rates'] ?? [], rates)) return 'rates';
   const same =

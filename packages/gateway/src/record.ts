@@ -14,6 +14,8 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decid
   const decision = verdict.outcome === 'allow' ? verdict.allow : verdict;
   const { intent, record, facts } = decision;
   const { counters } = facts;
+  // A receipt holds the whole entry and has 2 KiB, so of the flow facts those that the session's label decides.
+  const { argConf, argInteg, ctxConf, ctxInteg } = facts.flow;
   const rates = record.obligations.filter((text) => text.startsWith('rate:'));
   return {
     session: intent.session,
@@ -33,7 +35,7 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decid
       decision: decision.digest,
       effect: facts.effect,
       facts: record.facts,
-      flow: facts.flow,
+      flow: { argConf, argInteg, ctxConf, ctxInteg },
       generation: record.policy.generation,
       intent: record.intent,
       labels: facts.labels as unknown as RecordValue,

@@ -137,7 +137,9 @@ describe('verifyLedger', () => {
     const report = verify(base, { checkpoints: [heldCheckpoint] });
     expect(codes(report)).toEqual([]);
     expect(report.ok).toBe(true);
-    expect(report.parts.map(({ part }) => part)).toEqual(['entries', 'complete', 'tree', 'witnesses', 'kill']);
+    expect(report.parts.map(({ part }) => part)).toEqual([
+      ...['entries', 'complete', 'tree', 'witnesses', 'labels', 'kill'],
+    ]);
     const [entries, complete, tree] = report.parts;
     expect(entries?.counts).toMatchObject({ failures: 0, writers: 2, entries: 276, seals: 93, bodies: 93 });
     expect(complete?.counts).toMatchObject({
