@@ -30,7 +30,7 @@ export const approvalMutations: readonly Mutation[] = [
       ['a generation', 'a.generation === b.generation && ', ''],
       ['a revision', 'a.revision === b.revision && ', ''],
       ['a digest', 'a.digest === b.digest && ', ''],
-      ['an expired question', "if (now >= hold.expires) return 'approval-expired';", ''],
+      ['an expired question', "return now >= hold.expires ? 'approval-expired' : null;", 'return null;'],
       ['an expired answer', "if (now >= answer.expires) return 'approval-expired';", ''],
       ['another hold', "if (answer.hold !== hold.id) return 'approval-other-hold';", ''],
       ['an answer to other bytes', "if (answer.intent !== hold.intent) return 'approval-other-intent';", ''],
@@ -53,7 +53,11 @@ export const approvalMutations: readonly Mutation[] = [
       ['a strong one', "if (hold.rung.strong) return no('approval-quorum');", ''],
       ['used up', "if (left < 1) return no('approval-used');", ''],
       ['worse labels', "if (!isNoWorse(flow, hold.floor)) return no('approval-floor');", ''],
-      ['four eyes', "if (!counts) return 'approval-four-eyes';", ''],
+      [
+        'four eyes',
+        'if (excluded.some((person) => samePerson(person, answer.person))) return',
+        'if (now === "") return',
+      ],
     ],
   ),
   ...mutationsOf(
@@ -145,6 +149,61 @@ export const approvalMutations: readonly Mutation[] = [
         'if (checked.ok) return checked.approval;',
         'return { quorum: 1, strong: false, ids: [] };',
       ],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/policy/src/approval/check.ts',
+    ['packages/policy/test/approval.test.ts'],
+    [["anybody's yes", 'isOfGroups(known, hold.groups) ?', 'known.keys.length > 0 ?']],
+  ),
+  ...mutationsOf(
+    'packages/policy/src/decide/authorize.ts',
+    ['packages/policy/test/approvers.test.ts'],
+    [
+      ['another group than asked', 'if (!isFromApprovers(judged.approval, real.permits)) {', 'if (judged === null) {'],
+      ['a pool of nobody', 'if (groups?.length === 0) return', 'if (groups?.length === -1) return'],
+      [
+        'the pool of a stronger approval',
+        'return { rung, permits: verdict.permits };',
+        'return { rung, permits: best.permits };',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/policy/src/decide/obligation.ts',
+    ['packages/policy/test/approvers.test.ts'],
+    [
+      [
+        'the widest pool',
+        'duties.approvers === null ? left : intersect(left, duties.approvers)',
+        'duties.approvers ?? left',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/control-plane/src/approvals/eligible.ts',
+    ['packages/control-plane/test/groups.test.ts'],
+    [
+      ['a question to nobody', 'if (eligible.length >= rung.quorum) return;', 'if (eligible.length >= 0) return;'],
+      ['who four eyes leave out', '!excluded.some((person) =>', '!excluded.every((person) =>'],
+      ['who has left', " || answer === 'approval-group'", ''],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/control-plane/src/parts.ts',
+    ['packages/control-plane/test/groups.test.ts'],
+    [['who signed the policy', 'tenant.bundle?.signedBy ?? []', '[]']],
+  ),
+  ...mutationsOf(
+    'apps/verify/src/approvals.ts',
+    ['apps/verify/test/approvals.test.ts'],
+    [
+      [
+        'who signed the policy',
+        'return [...local, ...(policies.signers(generation)',
+        'return [...local, ...(policies.signers(-1)',
+      ],
+      ['who started it', 'policies.starter(session)', "''"],
     ],
   ),
   ...mutationsOf(

@@ -1,4 +1,4 @@
-import type { JudgeApproval, RecordedUse } from '@cordon/ledger';
+import type { JudgeApproval, RecordedPolicies, RecordedUse } from '@cordon/ledger';
 import { checkApprovals } from '@cordon/policy';
 import type {
   DecisionRecord,
@@ -17,7 +17,7 @@ export const judgeApproval: JudgeApproval = (use, { entry, body }, policies) => 
   const tenant = policies.tenant(record.policy.generation) as TenantPolicy | null;
   const session = policies.session(entry.session ?? '', record.policy.revision) as SessionPolicy | null;
   if (tenant === null || session === null) return 'the policy that it was allowed under is not on record';
-  const directory = use.directory as unknown as readonly Pick<KnownPerson, 'person' | 'keys'>[];
+  const directory = use.directory as unknown as readonly Omit<KnownPerson, 'addedAt'>[];
   const checked = checkApprovals({
     hold: use.hold as Hold,
     approvals: use.envelopes,
@@ -27,12 +27,22 @@ export const judgeApproval: JudgeApproval = (use, { entry, body }, policies) => 
     now: use.at,
     directory,
     used: use.used,
-    excluded: tenant.approvals?.fourEyes === true ? whomItActsFor(use, session) : [],
+    excluded:
+      tenant.approvals?.fourEyes === true ? whoDoNotCount(use, session, policies, record.policy.generation) : [],
   });
-  return checked.ok ? { quorum: checked.approval.quorum, ids: checked.approval.ids } : checked.code;
+  if (!checked.ok) return checked.code;
+  const { quorum, ids, groups = [] } = checked.approval;
+  return { quorum, ids, groups };
 };
 
-/** Four eyes: who the agent acts for does not count, by whatever key. */
-function whomItActsFor({ directory }: RecordedUse, { person }: SessionPolicy): readonly Person[] {
-  return directory.map((known) => known.person as unknown as Person).filter(({ sub }) => sub === person);
+/** Four eyes: whom the agent acts for, who started it, and who signed the policy, by whatever key. */
+function whoDoNotCount(
+  { directory }: RecordedUse,
+  { session, person }: SessionPolicy,
+  policies: RecordedPolicies,
+  generation: number,
+): readonly Person[] {
+  const names = [person, policies.starter(session)];
+  const local = directory.map((known) => known.person as unknown as Person).filter(({ sub }) => names.includes(sub));
+  return [...local, ...(policies.signers(generation) as unknown as readonly Person[])];
 }

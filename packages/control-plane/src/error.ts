@@ -33,6 +33,7 @@ export const statuses = {
   'hold-stale': 409,
   'hold-mismatch': 409,
   'hold-limit': 429,
+  'approval-unsatisfiable': 409,
   'people-full': 409,
   'upgrade-required': 426,
   'too-many-sessions': 429,

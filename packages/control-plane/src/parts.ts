@@ -67,6 +67,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
   // Each names the other: gateways ask for approvals, and hear what becomes of them.
   const gateways: Gateways = createGateways(options, records, () => approvals);
   const approvals: Approvals = await openApprovals(options, records, () => gateways);
+  records.people.follow(() => approvals.voidUncounted());
   // Each names the other: a session's start calls the supervisor, and the supervisor's events end sessions.
   const link: SupervisorLink = createLink(options, records, () => ({ sessions, stops }));
   const supervisor: SessionBackends['supervisor'] = (method, params, timeoutMs) => link.call(method, params, timeoutMs);
@@ -191,6 +192,7 @@ function openApprovals(
     store: store.holds,
     stops: table,
     tenant: () => tenant.current,
+    authors: () => tenant.bundle?.signedBy ?? [],
     changed: (hold) => {
       gateways().tellHold(newsOf(hold));
       holdFeed.changed(hold.record.id);

@@ -210,6 +210,7 @@ describe('the description', () => {
         'POST /v1/policy/inspect',
         'POST /v1/policy/pack',
         'POST /v1/policy/replay',
+        'PUT /v1/people/{name}/groups',
         'PUT /v1/policy/shadow',
         'PUT /v1/policy/trust',
         'POST /v1/policy/reload',

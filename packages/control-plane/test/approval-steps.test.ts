@@ -68,10 +68,11 @@ const open = (): Promise<Approvals> =>
       },
     } as unknown as Recorder,
     people: {
-      directory: [{ person: { iss, sub: 'ada' }, addedAt: '', keys: [ada.pinned] }],
+      directory: [{ person: { iss, sub: 'ada' }, addedAt: '', keys: [ada.pinned], groups: [] }],
       operator: { iss, sub: 'ada' },
       local: (sub) => ({ iss, sub }),
     },
+    authors: () => [],
     tenant: () => ({ tenant: 'local', generation, layers: [], origins: [], expires: null }) as TenantPolicy,
     clock: { now: () => now, monotonic: () => now },
     log: { info: () => undefined, warn: () => undefined, fault: () => undefined } as unknown as ApprovalParts['log'],
@@ -109,7 +110,13 @@ function order(body = 'x'): HoldOrder {
       args: { method: 'POST', path: '/' },
       payload,
     } as HoldOrder['intent'],
-    ...{ flow: { ...usualFlow }, rung: { quorum: 1, strong: false }, code: 'approval-required', reasons: [] },
+    ...{
+      flow: { ...usualFlow },
+      rung: { quorum: 1, strong: false },
+      groups: [],
+      code: 'approval-required',
+      reasons: [],
+    },
     policy: { generation: 1, revision: 1, digest: zeros, engine: zeros },
   };
 }

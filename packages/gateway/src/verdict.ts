@@ -15,6 +15,7 @@ export type ShellDenyCode =
   | 'hold-unavailable'
   | 'hold-limit'
   | 'hold-over'
+  | 'approval-unsatisfiable'
   | HeldCode;
 
 /** A deny as it is recorded and answered, whoever made it. */

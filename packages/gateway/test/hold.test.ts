@@ -322,6 +322,48 @@ describe('what cannot wait', () => {
   });
 });
 
+describe('a request that a group is asked about', () => {
+  const ofFinance: RigOptions = {
+    grants: [{ allow: `${origin}/pay/**`, methods: ['POST'], approval: { people: 1, from: ['finance'] } }],
+  };
+
+  it('goes out when somebody of it has said yes', async () => {
+    const { rig, sink } = await start(ofFinance);
+    rig.people.adaGroups = ['finance'];
+    const { answer } = await send(rig, pay());
+    await asked(rig);
+    expect(rig.people.orders[0]?.groups).toEqual(['finance']);
+    await rig.answer('approved');
+    expect((await answer()).status).toBe(200);
+    expect(sink.requests).toHaveLength(1);
+    const [held, allowed] = await rig.entriesOf('decision');
+    const read = async (entry: Entry | undefined) =>
+      JSON.parse(await bodyOf(rig, entry)) as { approval: unknown; decision: { obligations: string[] } };
+    expect((await read(held)).decision.obligations).toEqual(['approvers:finance']);
+    expect(await read(allowed)).toMatchObject({
+      approval: { groups: ['finance'] },
+      decision: { obligations: ['approvers:finance'] },
+    });
+  });
+
+  it('does not for somebody else, whatever the control plane says; and says so where nobody could', async () => {
+    const { rig, sink } = await start(ofFinance);
+    rig.people.adaGroups = ['ops'];
+    const { answer } = await send(rig, pay());
+    await asked(rig);
+    await rig.answer('approved');
+    expect((await answer()).json['code']).toBe('approval-group');
+    rig.people.failOpen = 'approval-unsatisfiable';
+    const nobody = await (await send(rig, pay('a=2'))).answer();
+    expect(nobody.json).toMatchObject({
+      code: 'approval-unsatisfiable',
+      detail: expect.stringContaining('1 of finance'),
+    });
+    expect(JSON.stringify(nobody.json['next_steps'])).toContain('cordon people add NAME --group finance');
+    expect(sink.requests).toEqual([]);
+  });
+});
+
 describe('a WebSocket that is held', () => {
   it('is opened when a person has said yes, and its messages need nobody', async () => {
     const server = await WebSocketSink.start(upstreamCa.issue(['live.example']));

@@ -28,6 +28,7 @@ export class PlayedPeople {
   /** How often an approved hold may be used. */
   usesLeft = 1;
   failOpen: string | null = null;
+  adaGroups: readonly string[] = [];
   change: { receipt?: Partial<ApprovalReceipt>; approval?: Partial<ApprovalRecord>; signWith?: string } = {};
   /** While set, a question waits for it. */
   openGate: Promise<void> | null = null;
@@ -48,7 +49,7 @@ export class PlayedPeople {
     const id = `hld_0${String(this.holds.size).padStart(25, '0')}`;
     const record: Hold = {
       ...{ v: 'hold/1', id, kind: 'intent', intent, attempt: order.attempt, policy: order.policy },
-      ...{ floor: order.flow, rung: order.rung, groups: [], nonce: 'a'.repeat(32) },
+      ...{ floor: order.flow, rung: order.rung, groups: order.groups, nonce: 'a'.repeat(32) },
       ...{ view: `sha256:${'b'.repeat(64)}`, expires: later(900_000) },
     };
     this.holds.set(id, { record, order, state: 'open', reason: '' });
@@ -79,7 +80,10 @@ export class PlayedPeople {
     const receipt = {
       ...{ v: 'receipt/1', hold: id, intent, attempt: use.attempt, tenant: 'local', session: use.session },
       ...{ gateway: 'bot_test', use: 1, record: digestRecord('hold', record as unknown as RecordValue) },
-      ...{ approvals: [digestRecord('approval', answer)], people: [{ person, keys: [this.adaKey.pinned] }] },
+      ...{
+        approvals: [digestRecord('approval', answer)],
+        people: [{ person, keys: [this.adaKey.pinned], groups: this.adaGroups }],
+      },
       ...{ excluded: [], expires: later(60_000) },
       ...this.change.receipt,
     } as unknown as RecordValue;

@@ -40,7 +40,7 @@ const says =
     asked.push(use);
     return answered;
   };
-const good = says({ quorum: 1, ids: ['a'] });
+const good = says({ quorum: 1, ids: ['a'], groups: [] });
 
 async function verify(control: EntryDraft[], gateway: EntryDraft[], judge: JudgeApproval = good): Promise<PartReport> {
   const root = temporary();
@@ -74,6 +74,48 @@ describe('the part approvals', () => {
     expect(asked).toMatchObject([{ directory: [] }]);
   });
 
+  it('says in which groups everybody was when it was used, who signed the policy and who started the session', async () => {
+    const admin = (data: object): EntryDraft => ({
+      session: null,
+      type: 'admin',
+      data: { by: 'cordond', person: ada, ...data },
+    });
+    const start: EntryDraft = {
+      ...{ session: 'ses_a', type: 'session.start', body: '{"policy":{}}' },
+      data: { phase: 'order', by: 'eve', revision: 1 },
+    };
+    const signed: EntryDraft = {
+      ...{ session: null, type: 'policy', body: '{"policy":{}}' },
+      data: { act: 'activate', generation: 1, signedBy: [ada] },
+    };
+    const seen: unknown[] = [];
+    const judge: JudgeApproval = (use, _decision, policies) => {
+      seen.push(
+        use.directory.map(({ groups }) => groups),
+        policies.signers(1),
+        policies.signers(2),
+        policies.starter('ses_a'),
+      );
+      return 'seen';
+    };
+    const first = admin({ act: 'people.add', key: key('k1'), groups: ['finance', 7] });
+    const later = admin({ act: 'people.groups', groups: ['ops'] });
+    await verify([start, signed, first, hold(), answer(), used(), later], [allow()], judge);
+    expect(seen).toEqual([[['finance']], [ada], [], 'eve']);
+    seen.length = 0;
+    await verify([first, later, hold(), answer(), used()], [allow()], judge);
+    expect(seen[0]).toEqual([['ops']]);
+    seen.length = 0;
+    // Who is in no list is in no group, and a group makes nobody known.
+    await verify([admin({ act: 'people.groups', groups: ['ops'] }), hold(), answer(), used()], [allow()], judge);
+    expect(seen[0]).toEqual([]);
+  });
+
+  it('names a decision that rests on other groups than were asked', async () => {
+    const other = { quorum: 1, strong: false, ids: ['a'], groups: ['ops'] };
+    expect(codes(await verify(asUsual, [allow('att_1', other)]))).toEqual(['approval']);
+  });
+
   it('counts uses, so that the judge sees a second one as the second', async () => {
     await verify([...asUsual, used('att_2')], [allow(), allow('att_2')]);
     expect(asked.map((use) => use.used)).toEqual([0, 1]);
@@ -88,8 +130,8 @@ describe('the part approvals', () => {
   it('names answers that do not count, and answers that are not those of the decision', async () => {
     const why = await verify(asUsual, [allow()], says('approval-signature'));
     expect([codes(why), why.failures[0]?.detail]).toEqual([['approval'], 'approval-signature']);
-    expect(codes(await verify(asUsual, [allow()], says({ quorum: 2, ids: ['a'] })))).toEqual(['approval']);
-    expect(codes(await verify(asUsual, [allow()], says({ quorum: 1, ids: ['b'] })))).toEqual(['approval']);
+    expect(codes(await verify(asUsual, [allow()], says({ quorum: 2, ids: ['a'], groups: [] })))).toEqual(['approval']);
+    expect(codes(await verify(asUsual, [allow()], says({ quorum: 1, ids: ['b'], groups: [] })))).toEqual(['approval']);
     expect(codes(await verify(asUsual, [allow('att_1', null)]))).toEqual(['approval']);
   });
 

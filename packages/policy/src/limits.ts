@@ -35,6 +35,8 @@ export const limits = {
   /** Answers of the engine that are remembered; 0 switches the memo off. */
   memoEntriesMax: 4096,
   /** Signed answers to one hold; rungs ask for as many people at most. */
+  /** Groups that one grant names as its approvers. */
+  approverGroupsMax: 16,
   approvalsMax: 16,
   rungsMax: 4,
   /** Byte-equal repetitions that one approval may let through. */

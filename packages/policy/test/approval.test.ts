@@ -23,7 +23,11 @@ const iss = 'local:0123456789abcdef';
 const person = (sub: string): Person => ({ iss, sub });
 const known = (sub: string, count = 1) => {
   const keys = Array.from({ length: count }, () => createSigningKey());
-  return { sub, keys, entry: { person: person(sub), addedAt: '', keys: keys.map((key) => key.pinned) } };
+  return {
+    sub,
+    keys,
+    entry: { person: person(sub), addedAt: '', keys: keys.map((key) => key.pinned), groups: [] as string[] },
+  };
 };
 const ada = known('ada', 2);
 const bob = known('bob');
@@ -252,5 +256,39 @@ describe('the record of an answer', () => {
         expect(parseApproval(any)).toBeNull();
       }),
     );
+  });
+});
+
+describe('where a group is asked', () => {
+  const inGroups = (who: typeof ada, ...groups: string[]) => ({ ...who.entry, groups });
+  const asked = { ...hold, groups: ['finance'] };
+  const pair = { ...two, groups: ['finance', 'legal'] };
+
+  it('its people count, and the decision is told who was asked', () => {
+    const directory = [inGroups(ada, 'finance', 'ops'), inGroups(bob)];
+    expect(check({ hold: asked, directory })).toMatchObject({ ok: true, approval: { groups: ['finance'] } });
+    const anybody = check({ directory });
+    expect(anybody.ok && 'groups' in anybody.approval).toBe(false);
+  });
+
+  it('nobody else counts, by the list of now', () => {
+    expect(code({ hold: asked })).toBe('approval-group');
+    expect(code({ hold: asked, directory: [inGroups(ada, 'legal')] })).toBe('approval-group');
+    // One who has left keeps the others from counting as well: the question is asked anew.
+    const left = [inGroups(ada, 'finance'), inGroups(bob)];
+    expect(code({ hold: pair, approvals: [answer(ada), answer(bob)], directory: left })).toBe('approval-group');
+  });
+
+  it('somebody in two of the groups is one person', () => {
+    const directory = [inGroups(ada, 'finance', 'legal'), inGroups(bob, 'legal')];
+    expect(code({ hold: pair, directory })).toBe('approval-quorum');
+    expect(code({ hold: pair, approvals: [answer(ada), answer(ada, {}, 1)], directory })).toBe('approval-person-twice');
+    expect(code({ hold: pair, approvals: [answer(ada), answer(bob)], directory })).toBe('ok');
+  });
+
+  it('a no is everybody’s', () => {
+    const directory = [inGroups(ada, 'finance'), inGroups(bob)];
+    const answers = [answer(ada), answer(bob, { verdict: 'deny' })];
+    expect(code({ hold: asked, approvals: answers, directory })).toBe('approval-denied');
   });
 });

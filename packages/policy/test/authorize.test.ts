@@ -367,6 +367,7 @@ describe('obligations', () => {
       lifeMs: null,
       leases: ['b', 'c'],
       audience: null,
+      approvers: null,
       durable: true,
       rates: [
         { count: 30, windowMs: 60_000, policy: 'session/a' },
@@ -391,7 +392,7 @@ describe('obligations', () => {
     expect(decide(snapshot, sized(11)).record).toMatchObject({ outcome: 'deny', code: 'over-limit' });
   });
 
-  it.each(['@redact("secrets")', '@delay("5s")', '@notify("ops")', '@approvers("leads")', '@readback("")'])(
+  it.each(['@redact("secrets")', '@delay("5s")', '@notify("ops")', '@readback("")'])(
     'that nobody can keep yet deny: %s',
     (annotation) => {
       const snapshot = snapshotOf(engine, { session: { 'session/a': permit(annotation) } });

@@ -37,6 +37,7 @@ export interface Hold {
   readonly policy: PolicyName;
   readonly floor: HoldFloor;
   readonly rung: Rung;
+  /** Everybody who counts is in one of these; empty: anybody counts. */
   readonly groups: readonly string[];
   /** 16 bytes in hex, so that no answer fits another hold of the same bytes. */
   readonly nonce: string;
@@ -97,6 +98,8 @@ export interface View {
   readonly code: string;
   readonly rules: readonly ViewRule[];
   readonly rung: Rung;
+  /** Left out where anybody counts. */
+  readonly groups?: readonly string[];
   readonly person: string;
   readonly agent: string;
   readonly profile: string;
@@ -127,6 +130,7 @@ export interface ApprovalReceipt {
   readonly people: ReadonlyArray<{
     readonly person: Person;
     readonly keys: ReadonlyArray<{ readonly id: string; readonly algorithm: 'ed25519'; readonly publicKey: string }>;
+    readonly groups: readonly string[];
   }>;
   /** Whose answer does not count, where a tenant wants four eyes. */
   readonly excluded: readonly Person[];
@@ -168,6 +172,7 @@ export interface HoldOrder {
   readonly flow: HoldFloor;
   readonly policy: PolicyName;
   readonly rung: Rung;
+  readonly groups: readonly string[];
   readonly code: string;
   readonly reasons: readonly string[];
 }

@@ -70,7 +70,7 @@ export {
   permitSigningInput,
   permitToken,
 } from './permit/token.ts';
-export { type KnownPerson, type Person, personName, personOfKey, samePerson } from './person.ts';
+export { groupName, isOfGroups, type KnownPerson, type Person, personName, personOfKey, samePerson } from './person.ts';
 export type { Principal } from './principal.ts';
 export { type Problem, problemType } from './problem.ts';
 export {

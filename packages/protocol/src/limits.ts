@@ -21,6 +21,8 @@ export const limits = {
   /** A signed record in base64: a bundle's manifest is the largest. */
   envelopeCharsMax: 1024 * 1024,
   envelopeSignaturesMax: 16,
+  /** Groups of one person. */
+  personGroupsMax: 16,
   /** Why a person said no; the agent reads it. */
   denyReasonCharsMax: 512,
   /** A role's log, and how often it is looked at; one older file of the same size is kept. */

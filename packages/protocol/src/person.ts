@@ -14,6 +14,8 @@ export interface KnownPerson {
   /** RFC 3339. */
   readonly addedAt: string;
   readonly keys: readonly PinnedKey[];
+  /** Sorted; what a grant may ask its approvers to be in. */
+  readonly groups: readonly string[];
 }
 
 export function samePerson(a: Person, b: Person): boolean {
@@ -27,3 +29,11 @@ export function personOfKey(people: readonly KnownPerson[], keyid: string): Pers
 
 /** A name as it may stand in a path, a shell and a record. */
 export const personName = /^[a-z_][a-z0-9_.-]{0,62}$/;
+
+/** A name of people who stand in for each other when something is to be approved; as it may stand in an annotation. */
+export const groupName = personName;
+
+/** Whether somebody's answer counts where only these groups are asked; none: everybody is. */
+export function isOfGroups({ groups }: Pick<KnownPerson, 'groups'>, asked: readonly string[]): boolean {
+  return asked.length === 0 || asked.some((group) => groups.includes(group));
+}

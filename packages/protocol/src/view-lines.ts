@@ -8,7 +8,7 @@ const bar = '  | ';
  * approves reads this very rendering, made on their own side from the record whose digest they sign.
  */
 export function viewLines(view: View): string[] {
-  const { intent, flow, rung } = view;
+  const { intent, flow } = view;
   return [
     `${intent.action} by agent ${plain(view.agent)} (profile ${plain(view.profile)}), for ${plain(view.person)}`,
     `session ${plain(intent.session)}, started ${plain(view.sessionStartedAt)}`,
@@ -17,7 +17,7 @@ export function viewLines(view: View): string[] {
     ...argumentLines(view),
     ...payloadLines(view),
     '',
-    `why it waits: ${plain(view.code)}; ${askedFor(rung)}`,
+    `why it waits: ${plain(view.code)}; ${askedFor(view)}`,
     ...view.rules.flatMap(({ id, text }) => [
       `  ${plain(id)}`,
       ...text.split('\n').map((line) => `    ${marked(line)}`),
@@ -99,9 +99,10 @@ function plain(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, spelt);
 }
 
-function askedFor({ quorum, strong }: View['rung']): string {
+function askedFor({ rung: { quorum, strong }, groups = [] }: View): string {
   const who = quorum === 1 ? 'one person' : `${quorum} different people`;
-  return `${who} must agree${strong ? ', by a key that no program can use alone' : ''}`;
+  const of = groups.length === 0 ? '' : ` of ${plain(groups.join(' or '))}`;
+  return `${who}${of} must agree${strong ? ', by a key that no program can use alone' : ''}`;
 }
 
 function trust(level: number): string {

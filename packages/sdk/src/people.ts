@@ -19,9 +19,15 @@ export class People {
     return (await this.#client.call('GET', '/v1/people', api.peopleList)).people;
   }
 
-  /** `publicKey`: 32 bytes of Ed25519 in base64. A known name gets one more key. */
-  add(name: string, publicKey: string): Promise<KnownPerson> {
-    return this.#client.call('POST', '/v1/people', api.knownPerson, { body: { name, publicKey } });
+  /** `publicKey`: 32 bytes of Ed25519 in base64. A known name gets one more key, and is in these groups too. */
+  add(name: string, publicKey: string, groups: readonly string[] = []): Promise<KnownPerson> {
+    return this.#client.call('POST', '/v1/people', api.knownPerson, { body: { name, publicKey, groups } });
+  }
+
+  /** All groups that the person is in from now on. */
+  group(name: string, groups: readonly string[]): Promise<KnownPerson> {
+    const path = `/v1/people/${encodeURIComponent(name)}/groups`;
+    return this.#client.call('PUT', path, api.knownPerson, { body: { groups } });
   }
 
   async remove(name: string): Promise<void> {

@@ -58,6 +58,7 @@ export const commands: readonly Command[] = [
   deny,
   people.list,
   people.add,
+  people.group,
   people.remove,
   people.whoami,
   keys.show,

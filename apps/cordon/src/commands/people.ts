@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createSigningKey, openSigningKey, type Signer } from '@cordon/protocol/dsse';
-import type { Cordon } from '@cordon/sdk';
+import type { Cordon, KnownPerson } from '@cordon/sdk';
 import type { Command } from '../command.ts';
 import { configurationError, exitStatus, usageError } from '../exit.ts';
 import { jsonLine } from '../json.ts';
@@ -20,8 +20,10 @@ export const list: Command = {
     const people = await (await cordon()).people.list();
     if (args.flag('json')) for (const each of people) at.stdout.write(jsonLine(each));
     else {
-      const rows = people.flatMap(({ person, addedAt, keys }) => keys.map((key) => [person.sub, key.id, addedAt]));
-      at.stdout.write(`${table(['NAME', 'KEY', 'SINCE'], rows, painter(at.colours))}\n`);
+      const rows = people.flatMap(({ person, addedAt, keys, groups }) =>
+        keys.map((key) => [person.sub, groups.join(' ') || '–', key.id, addedAt]),
+      );
+      at.stdout.write(`${table(['NAME', 'GROUPS', 'KEY', 'SINCE'], rows, painter(at.colours))}\n`);
     }
     return exitStatus.ok;
   },
@@ -30,28 +32,39 @@ export const list: Command = {
 export const add: Command = {
   name: 'people add',
   group: 'Review',
-  usage: 'cordon people add NAME [--key FILE | --public KEY]',
+  usage: 'cordon people add NAME [--key FILE | --public KEY] [--group GROUP…]',
   summary: 'let a further person approve, by a key of their own',
   words: [1, 1],
   options: {
     key: { value: 'FILE', about: 'where the new private key is written (default: NAME.pem here)' },
     public: { value: 'KEY', about: 'the person made the key elsewhere: its public half in base64' },
+    group: { value: 'GROUP', repeat: true, about: 'is asked where a grant says `from: [GROUP]`; repeat it' },
     json: { about: 'as JSON' },
   },
   details: [
     'The file belongs into the hands of that person alone. The same name again adds one more key of the same person,',
-    'who still counts once.',
-    'Example:',
+    'who still counts once; with --group alone a known person gets no key, only the group.',
+    'Examples:',
     '  cordon people add alice --key alice.pem',
+    '  cordon people add alice --group finance',
   ],
   run: async ({ at, cordon }, args) => {
     const name = args.words[0] ?? '';
     const given = args.text('public');
     if (given !== undefined && args.text('key') !== undefined) throw usageError('either --key or --public');
     const client = await cordon();
+    const groups = args.texts('group');
+    if (groups.length > 0 && given === undefined && args.text('key') === undefined) {
+      const before = (await client.people.list()).find(({ person }) => person.sub === name);
+      if (before !== undefined) {
+        const joined = await client.people.group(name, [...before.groups, ...groups]);
+        at.stdout.write(args.flag('json') ? jsonLine(joined) : groupsText(joined));
+        return exitStatus.ok;
+      }
+    }
     const file = path.resolve(at.cwd, args.text('key') ?? `${name}.pem`);
     const publicKey = given ?? writeKey(file);
-    const known = await client.people.add(name, publicKey);
+    const known = await client.people.add(name, publicKey, groups);
     at.stdout.write(
       args.flag('json')
         ? jsonLine(known)
@@ -60,6 +73,31 @@ export const add: Command = {
     return exitStatus.ok;
   },
 };
+
+export const group: Command = {
+  name: 'people group',
+  group: 'Review',
+  usage: 'cordon people group NAME [GROUP…]',
+  summary: 'all groups that a person is in from now on; none: in no group',
+  words: [1, 17],
+  options: { json: { about: 'as JSON' } },
+  details: [
+    'Answers of this person that were not used yet stop to count where a group was asked that the person has left.',
+    'Examples:',
+    '  cordon people group alice finance leads',
+    '  cordon people group alice',
+  ],
+  run: async ({ at, cordon }, args) => {
+    const [name = '', ...groups] = args.words;
+    const known = await (await cordon()).people.group(name, groups);
+    at.stdout.write(args.flag('json') ? jsonLine(known) : groupsText(known));
+    return exitStatus.ok;
+  },
+};
+
+function groupsText({ person, groups }: KnownPerson): string {
+  return `${person.sub} is in ${groups.length === 0 ? 'no group' : groups.join(', ')}\n`;
+}
 
 export const remove: Command = {
   name: 'people remove',

@@ -23,6 +23,7 @@ import type { LiveSession } from '../sessions/live.ts';
 import type { SessionRegistry } from '../sessions/registry.ts';
 import type { StopTable } from '../stops/table.ts';
 import { Turns } from '../turns.ts';
+import { areStillKnown, checkEligible } from './eligible.ts';
 import { LiveHolds, newsOf } from './live-holds.ts';
 import { createQuestion } from './question.ts';
 import { digestHold, signReceipt, usedData } from './receipt.ts';
@@ -36,6 +37,8 @@ export interface ApprovalParts {
   readonly recorder: Recorder;
   readonly people: Pick<People, 'directory' | 'operator' | 'local'>;
   readonly tenant: () => TenantPolicy;
+  /** Who signed the policy in force: to four eyes they wrote the grant. */
+  readonly authors: () => readonly Person[];
   /** Signs receipts and nothing else; gateways know its public half from their own disk. */
   readonly signer: Signer;
   readonly clock: Clock;
@@ -80,6 +83,7 @@ export class Approvals implements Disposable {
    * A gateway asks for an intent that policy holds. The same bytes find the question that is asked already, or the no
    * that was said to it.
    * @throws CordonError `request-invalid` `session-ended` `session-stopped` `hold-mismatch` `hold-stale` `hold-limit`
+   *   `approval-unsatisfiable`
    */
   async open(given: HoldOrder): Promise<HoldNews> {
     const order = parse(holdOrder, given);
@@ -93,6 +97,7 @@ export class Approvals implements Disposable {
       const same = known?.record.policy.digest === order.policy.digest && this.#at(0) < known.record.expires;
       if (known !== null && same) return newsOf(known);
       if (known !== null) await this.#settle(known, 'void', 'asked anew');
+      checkEligible(order, this.#parts.people.directory, this.#excluded(session));
       return newsOf(await this.#ask(order, intent, session));
     });
   }
@@ -171,6 +176,13 @@ export class Approvals implements Disposable {
       const live = this.#parts.registry.find(session);
       return live === null || !isInForce(record.policy, tenant, live.policy);
     }, 'policy-changed');
+  }
+
+  /** After a change of who is known: one answer that does not count any more would keep all others from counting. */
+  voidUncounted(): void {
+    const { directory } = this.#parts.people;
+    const given = { directory, now: this.#at(0), excluded: [] };
+    this.voidWhere((hold) => hold.state !== 'denied' && !areStillKnown(hold, given), 'people-changed');
   }
 
   /** In memory at once; the records follow. */
@@ -278,8 +290,9 @@ export class Approvals implements Disposable {
   }
 
   #excluded(session: LiveSession): Person[] {
-    const { tenant, people } = this.#parts;
-    return tenant().approvals?.fourEyes === true ? [people.local(session.policy.person), people.operator] : [];
+    const { tenant, people, authors } = this.#parts;
+    if (tenant().approvals?.fourEyes !== true) return [];
+    return [people.local(session.policy.person), people.operator, ...authors()];
   }
 
   /** @throws CordonError `session-ended` `session-stopped` `hold-stale` */

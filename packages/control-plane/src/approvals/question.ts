@@ -21,12 +21,12 @@ export function createQuestion({ order, intent, session, tenant, random, nowMs, 
   const [heldAt, expires] = [nowMs, nowMs + holdMs].map((ms) => new Date(ms).toISOString()) as [string, string];
   const layers = [...tenant.layers, session.policy.layer];
   const view = createView({ hold: id, order, session, layers, heldAt, expires });
-  const { policy, flow: floor, rung, attempt } = order;
+  const { policy, flow: floor, rung, groups, attempt } = order;
   const nonce = Buffer.from(random.bytes(16)).toString('hex');
   const shown = digestRecord('view', view as unknown as RecordValue);
   const record: Hold = {
     ...{ v: 'hold/1', id, kind: 'intent', intent, attempt, policy, floor },
-    ...{ rung, groups: [], nonce, view: shown, expires },
+    ...{ rung, groups, nonce, view: shown, expires },
   };
   return {
     ...{ record, session: order.session, agent: session.agent, state: 'open', version: 1, at: heldAt, used: 0 },

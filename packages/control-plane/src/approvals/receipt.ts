@@ -58,7 +58,7 @@ export function signReceipt(
     use: hold.used,
     record: digestHold(record),
     approvals,
-    people: known.map(({ person, keys }) => ({ person, keys: keys.map((key) => ({ ...key })) })),
+    people: known.map(({ person, keys, groups }) => ({ person, keys: keys.map((key) => ({ ...key })), groups })),
     excluded,
     expires,
   };

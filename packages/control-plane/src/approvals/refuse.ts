@@ -15,9 +15,9 @@ const words: Readonly<Record<ApprovalCode, string>> = {
   'approval-expired': 'its time is over',
   'approval-used': 'it was used as often as it may be',
   'approval-person-twice': 'this person has answered already, and counts once',
-  'approval-four-eyes': 'the person acted for, and who started the session, do not count here',
+  'approval-four-eyes': 'the person acted for, who started the session and who signed the policy do not count here',
   'approval-floor': 'the labels are worse by now than when the person was asked',
-  'approval-group': 'a group has to agree that nobody is in',
+  'approval-group': 'only people of certain groups are asked, and this person is in none of them',
   'approval-denied': 'somebody said no',
   'approval-quorum': 'not enough people have said yes',
 };

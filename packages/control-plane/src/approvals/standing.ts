@@ -1,4 +1,5 @@
 import type { PolicyName, Rung, SessionPolicy, TenantPolicy } from '@cordon/protocol';
+import { groupName } from '@cordon/protocol';
 import { digestBytes, digestRecord } from '@cordon/protocol/digest';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
@@ -53,6 +54,7 @@ export const holdOrder = z.strictObject({
   flow,
   policy: policyName,
   rung: z.strictObject({ quorum: z.number().int().min(1).max(16), strong: z.boolean() }),
+  groups: z.array(z.string().regex(groupName)).max(16),
   code: word,
   reasons: z.array(word).max(64),
 });

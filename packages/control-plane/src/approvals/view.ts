@@ -27,6 +27,7 @@ export function createView({ hold, order, session, layers, heldAt, expires }: Vi
     code: order.code,
     rules: order.reasons.slice(0, rulesShownMax).map((id) => ruleOf(id, layers)),
     rung: order.rung,
+    ...(order.groups.length === 0 ? {} : { groups: order.groups }),
     person: policy.person,
     agent: policy.agent,
     profile: policy.profile,

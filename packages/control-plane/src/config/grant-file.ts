@@ -1,4 +1,5 @@
 import { canonicalOrigin } from '@cordon/policy';
+import { groupName } from '@cordon/protocol';
 import { z } from 'zod';
 import { limits } from '../limits.ts';
 
@@ -7,6 +8,8 @@ import { limits } from '../limits.ts';
 const method = z.string().regex(/^[A-Z]{3,10}$/, 'a method in capitals, such as POST');
 const host = z.string().min(1).max(2048);
 
+const people = z.number().int().min(1).max(16);
+const groups = z.array(z.string().regex(groupName, 'a name of a-z, 0-9, _, - and .')).min(1).max(16);
 const criticalType = z.enum(['url', 'origin', 'email', 'path', 'argv', 'money', 'iban', 'phone', 'id']);
 const criticalTerms = z.strictObject({ type: criticalType, among: z.array(z.string().max(2048)).max(64).optional() });
 
@@ -40,8 +43,8 @@ export const grantEntry = z.strictObject({
   addresses: z.array(z.string().max(64)).max(16).optional(),
   body: z.boolean().optional(),
   encodedSlash: z.boolean().optional(),
-  /** So many different people must approve each request of it. */
-  approval: z.number().int().min(1).max(16).optional(),
+  /** So many different people must approve each request of it; `from`: each of them in one of these groups. */
+  approval: z.union([people, z.strictObject({ people: people.default(1), from: groups.optional() })]).optional(),
   /** The effector that gets a signed permit along with each request. */
   permit: z.string().min(1).max(64).optional(),
   /** WebSockets beside the requests; each message is decided. */

@@ -1,4 +1,13 @@
-import { type Clock, type KnownPerson, type Person, personName, personOfKey, timestamp } from '@cordon/protocol';
+import {
+  type Clock,
+  groupName,
+  type KnownPerson,
+  type Person,
+  personName,
+  personOfKey,
+  protocolLimits,
+  timestamp,
+} from '@cordon/protocol';
 import { type PinnedKey, parsePublicKey } from '@cordon/protocol/dsse';
 import { z } from 'zod';
 import { fault, refusal } from '../error.ts';
@@ -35,6 +44,7 @@ const list = z.strictObject({
       sub: z.string().regex(personName),
       addedAt: z.string(),
       keys: z.array(z.strictObject({ id: z.string(), algorithm: z.literal('ed25519'), publicKey: z.string() })),
+      groups: z.array(z.string().regex(groupName)).max(protocolLimits.personGroupsMax).default([]),
     }),
   ),
 });
@@ -47,6 +57,7 @@ type Kept = z.output<typeof list>;
 export class People {
   readonly #options: PeopleOptions;
   #kept: Kept;
+  #changed: (() => void) | null = null;
   /** One change at a time: of two at once one would undo the other. */
   readonly #changes = new Turn();
 
@@ -62,13 +73,18 @@ export class People {
     const people = new People(options, kept);
     const { name, key } = options.operator;
     // Also after the key file was replaced by hand: what signs here must be known here.
-    if (personOfKey(people.directory, key.id) === null) await people.#change(name, key, 'cordond');
+    if (personOfKey(people.directory, key.id) === null) await people.#change(name, key, [], 'cordond');
     return people;
+  }
+
+  /** From now on `changed` is told: somebody may count no more, left out of a group or removed. */
+  follow(changed: () => void): void {
+    this.#changed = changed;
   }
 
   get directory(): readonly KnownPerson[] {
     const { iss } = this.#kept;
-    return this.#kept.people.map(({ sub, addedAt, keys }) => ({ person: { iss, sub }, addedAt, keys }));
+    return this.#kept.people.map(({ sub, ...known }) => ({ person: { iss, sub }, ...known }));
   }
 
   get operator(): Person {
@@ -80,21 +96,36 @@ export class People {
   }
 
   /** A new person, or one more key of a known one. @throws CordonError `key-known` `people-full` `request-invalid` */
-  add(name: string, publicKey: string, by: string): Promise<KnownPerson> {
+  add(name: string, publicKey: string, groups: readonly string[], by: string): Promise<KnownPerson> {
     const key = parsePublicKey(publicKey);
     if (key === null) {
       throw refusal('request-invalid', 'body.publicKey: the 32 bytes of an Ed25519 key in base64', [
         'cordon people add NAME (makes one)',
       ]);
     }
-    return this.#changes.take(() => this.#change(name, key, by));
+    return this.#changes.take(() => this.#change(name, key, groups, by));
+  }
+
+  /** All groups that somebody is in from now on. @throws CordonError `person-unknown` */
+  group(name: string, groups: readonly string[], by: string): Promise<KnownPerson> {
+    return this.#changes.take(async () => {
+      const found = this.#find(name);
+      const after = { ...found, groups: [...new Set(groups)].sort() };
+      await this.#options.recorder.admin(by, 'people.groups', {
+        person: { ...this.local(name) },
+        groups: after.groups,
+        before: [...found.groups],
+      });
+      await this.#write({ ...this.#kept, people: this.#kept.people.map((each) => (each === found ? after : each)) });
+      const { sub, ...known } = after;
+      return { person: this.local(sub), ...known };
+    });
   }
 
   /** With all keys: nothing that they sign counts from now on. @throws CordonError `person-unknown` `person-operator` */
   remove(name: string, by: string): Promise<void> {
     return this.#changes.take(async () => {
-      const found = this.#kept.people.find(({ sub }) => sub === name);
-      if (found === undefined) throw refusal('person-unknown', `nobody here is called ${name}`, ['cordon people list']);
+      const found = this.#find(name);
       if (name === this.#options.operator.name) {
         throw refusal('person-operator', `${name} owns this daemon and stays`, ['cordon people list']);
       }
@@ -104,7 +135,14 @@ export class People {
     });
   }
 
-  async #change(name: string, key: PinnedKey, by: string): Promise<KnownPerson> {
+  /** @throws CordonError `person-unknown` */
+  #find(name: string): Kept['people'][number] {
+    const found = this.#kept.people.find(({ sub }) => sub === name);
+    if (found === undefined) throw refusal('person-unknown', `nobody here is called ${name}`, ['cordon people list']);
+    return found;
+  }
+
+  async #change(name: string, key: PinnedKey, more: readonly string[], by: string): Promise<KnownPerson> {
     const { recorder, clock } = this.#options;
     const owner = personOfKey(this.directory, key.id);
     if (owner !== null) throw refusal('key-known', `this key is ${owner.sub}'s`, ['cordon people list']);
@@ -113,16 +151,22 @@ export class People {
     if (before === undefined ? people >= limits.peopleMax : before.keys.length >= limits.personKeysMax) {
       throw refusal('people-full', `at most ${limits.peopleMax} people with ${limits.personKeysMax} keys each`);
     }
-    const after = { sub: name, addedAt: before?.addedAt ?? timestamp(clock), keys: [...(before?.keys ?? []), key] };
-    await recorder.admin(by, 'people.add', { person: { ...this.local(name) }, key: { ...key } });
+    const groups = [...new Set([...(before?.groups ?? []), ...more])].sort();
+    if (groups.length > protocolLimits.personGroupsMax) {
+      throw refusal('people-full', `at most ${protocolLimits.personGroupsMax} groups of one person`);
+    }
+    const addedAt = before?.addedAt ?? timestamp(clock);
+    const after = { sub: name, addedAt, keys: [...(before?.keys ?? []), key], groups };
+    await recorder.admin(by, 'people.add', { person: { ...this.local(name) }, key: { ...key }, groups });
     const others = this.#kept.people.filter(({ sub }) => sub !== name);
     await this.#write({ ...this.#kept, people: [...others, after] });
-    return { person: this.local(name), addedAt: after.addedAt, keys: after.keys };
+    return { person: this.local(name), addedAt, keys: after.keys, groups };
   }
 
   async #write(kept: Kept): Promise<void> {
     await this.#options.file.write(`${JSON.stringify(kept, null, 2)}\n`);
     this.#kept = kept;
+    this.#changed?.();
   }
 }
 

@@ -99,6 +99,10 @@ const caseFile = z.strictObject({
           .optional(),
         outcome: z.enum(['allow', 'deny', 'hold']),
         code: z.string().max(64).optional(),
+        /** Of a hold: how many people it asks, and of which groups. */
+        asks: z
+          .strictObject({ people: z.number().int().min(1).max(16), from: z.array(z.string()).optional() })
+          .optional(),
       }),
     )
     .min(1)

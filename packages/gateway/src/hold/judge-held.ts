@@ -99,10 +99,16 @@ async function open(
       flow: { ...facts.flow },
       policy: policyName(asked.policy.snapshot),
       rung: verdict.hold.rung,
+      groups: verdict.hold.groups,
       code: record.code,
       reasons: record.reasons,
     });
   } catch (error: unknown) {
+    if (codeOf(error) === 'approval-unsatisfiable') {
+      const who = verdict.hold.groups.join(' or ');
+      const detail = `${verdict.hold.rung.quorum} of ${who} would have to agree, and too few are in it.`;
+      return await deny(road, asker, asked, made, 'approval-unsatisfiable', detail);
+    }
     if (codeOf(error) !== 'hold-limit') {
       road.report('warn', codeOf(error), 'a question to people could not be opened');
       const detail = 'A person would have to agree, and could not be asked.';
@@ -169,10 +175,16 @@ async function useApproval(road: Road, asker: Asker, asked: Asked, made: HeldTry
 }
 
 function deny(road: Road, asker: Asker, asked: Asked, made: HeldTry, code: ShellDenyCode, detail: string) {
-  const nextSteps = code === 'approval-denied' ? ['do something else'] : ['try again later', 'cordon approvals'];
+  const nextSteps = nextStepsOf(code, made.verdict.hold.groups);
   const retryAfterSeconds = Math.ceil(road.limits.holdRetryMs / 1000);
   const more = code === 'approval-denied' ? { nextSteps } : { nextSteps, retryAfterSeconds };
   return conclude(road, asker, asked, { ...made, verdict: deniedByGateway(made.verdict.hold, code, detail, more) });
+}
+
+function nextStepsOf(code: ShellDenyCode, [group = 'GROUP']: readonly string[]): string[] {
+  if (code === 'approval-denied') return ['do something else'];
+  if (code === 'approval-unsatisfiable') return [`cordon people add NAME --group ${group}`, 'cordon people list'];
+  return ['try again later', 'cordon approvals'];
 }
 
 /** The decision `hold` is in the ledger before the agent or anybody else hears of it. */

@@ -28,7 +28,7 @@ export type JudgeApproval = (
   use: RecordedUse,
   decision: RecordedDecision,
   policies: RecordedPolicies,
-) => { readonly quorum: number; readonly ids: readonly string[] } | string;
+) => { readonly quorum: number; readonly ids: readonly string[]; readonly groups: readonly string[] } | string;
 
 export interface ApprovalsOptions {
   readonly journals: string;
@@ -95,7 +95,9 @@ function checkAllow(
   }
   // Almost nothing is let through by people; what is not need not be read.
   const body = opened.bytes.includes('"approval":') ? parseObject(opened.bytes) : null;
-  const approval = body?.['approval'] as { readonly quorum?: unknown; readonly ids?: unknown } | undefined;
+  const approval = body?.['approval'] as
+    | { readonly quorum?: unknown; readonly ids?: unknown; readonly groups?: unknown }
+    | undefined;
   if (body === null || approval === undefined) {
     if (use !== null)
       findings.fail(frame.failure('approval', 'a use is on record, and the decision knows of no approval'));
@@ -115,7 +117,10 @@ function checkAllow(
     findings.fail(frame.failure('approval', judged));
     return;
   }
-  const same = judged.quorum === approval.quorum && JSON.stringify(judged.ids) === JSON.stringify(approval.ids);
+  const same =
+    judged.quorum === approval.quorum &&
+    JSON.stringify(judged.ids) === JSON.stringify(approval.ids) &&
+    JSON.stringify(judged.groups) === JSON.stringify(approval.groups ?? []);
   if (!same) findings.fail(frame.failure('approval', 'the signed answers are not those that it was allowed by'));
 }
 

@@ -1,3 +1,4 @@
+import type { RecordValue } from '@cordon/protocol';
 import { textOf } from '../entry.ts';
 import type { OpenedBody } from '../seal/open.ts';
 import type { Frame } from './frames.ts';
@@ -13,6 +14,8 @@ export class PolicyRecords implements RecordedPolicies {
   readonly #findings: Findings;
   readonly #tenant = new Map<number, Kept>();
   readonly #sessions = new Map<string, Kept>();
+  readonly #signers = new Map<number, readonly RecordValue[]>();
+  readonly #starters = new Map<string, string>();
   /** Keys that an entry says are gone. */
   readonly shredded = new Map<string, Frame>();
 
@@ -31,11 +34,14 @@ export class PolicyRecords implements RecordedPolicies {
     if (key !== null) this.shredded.set(key, frame);
     if (entry.type === 'session.start' && textOf(entry, 'phase') === 'order') {
       this.#keepSession(frame, body, numberOf(entry.data['revision']) ?? 1);
+      this.#starters.set(entry.session ?? '', textOf(entry, 'by') ?? '');
     } else if (entry.type === 'policy' && entry.session !== null) {
       this.#keepSession(frame, body, numberOf(entry.data['revision']) ?? 0);
     } else if (entry.type === 'policy') {
       const generation = numberOf(entry.data['generation']);
       if (generation !== null && entry.seal !== null) this.#keepTenant(frame, generation, body);
+      const { signedBy } = entry.data;
+      if (generation !== null && Array.isArray(signedBy)) this.#signers.set(generation, signedBy);
     }
   }
 
@@ -45,6 +51,14 @@ export class PolicyRecords implements RecordedPolicies {
 
   session(session: string, revision: number): unknown {
     return contentOf(this.#sessions.get(`${session} ${revision}`));
+  }
+
+  signers(generation: number): readonly RecordValue[] {
+    return this.#signers.get(generation) ?? [];
+  }
+
+  starter(session: string): string | null {
+    return this.#starters.get(session) ?? null;
   }
 
   /** Why a policy that an entry does name cannot be read; null when no entry names it, or it can be. */

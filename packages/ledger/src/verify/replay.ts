@@ -1,4 +1,4 @@
-import type { Entry } from '@cordon/protocol';
+import type { Entry, RecordValue } from '@cordon/protocol';
 
 /** A decision as the ledger holds it. Nothing in `body` has been believed yet, only hashed. */
 export interface RecordedDecision {
@@ -13,6 +13,10 @@ export interface RecordedPolicies {
   tenant(generation: number): unknown;
   /** A session's own policy of a revision. */
   session(session: string, revision: number): unknown;
+  /** Whose signatures put a generation in force; none for the files of a folder. */
+  signers(generation: number): readonly RecordValue[];
+  /** The name of who started a session. */
+  starter(session: string): string | null;
 }
 
 export type Replayed =

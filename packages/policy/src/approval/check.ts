@@ -4,6 +4,7 @@ import {
   type Hold,
   type HoldFloor,
   type Intent,
+  isOfGroups,
   type KnownPerson,
   type Person,
   type PolicyName,
@@ -45,8 +46,8 @@ export interface ApprovalQuestion {
   readonly policy: PolicyName;
   /** RFC 3339. */
   readonly now: string;
-  /** Who is known now, by which keys. */
-  readonly directory: ReadonlyArray<Pick<KnownPerson, 'person' | 'keys'>>;
+  /** Who is known now, by which keys, in which groups. */
+  readonly directory: ReadonlyArray<Omit<KnownPerson, 'addedAt'>>;
   /** How often the answers were used before. */
   readonly used: number;
   /** Four eyes: the person acted for and who started the session. */
@@ -56,7 +57,7 @@ export interface ApprovalQuestion {
 export type CheckedApprovals =
   | {
       readonly ok: true;
-      readonly approval: Required<Approval>;
+      readonly approval: Approval & { readonly ids: readonly string[] };
       /** Uses that are left, this one included. */
       readonly left: number;
       readonly people: readonly Person[];
@@ -88,16 +89,15 @@ export function checkApprovals(question: ApprovalQuestion): CheckedApprovals {
   if (!isNoWorse(flow, hold.floor)) return no('approval-floor');
   const ids = counted.map(digestApproval).sort();
   const people = counted.map(({ person }) => person);
-  return { ok: true, approval: { quorum: counted.length, strong: false, ids }, left, people };
+  const from = hold.groups.length === 0 ? {} : { groups: hold.groups };
+  return { ok: true, approval: { quorum: counted.length, strong: false, ids, ...from }, left, people };
 }
 
 /** Whether the question itself still stands. */
 function checkHold({ hold, intent, policy, now }: ApprovalQuestion): ApprovalCode | null {
   if (hashIntent(intent) !== hold.intent) return 'approval-other-intent';
   if (!isSamePolicy(hold.policy, policy)) return 'approval-other-policy';
-  if (now >= hold.expires) return 'approval-expired';
-  // Groups come with a directory that has some; until then nobody is in one.
-  return hold.groups.length > 0 ? 'approval-group' : null;
+  return now >= hold.expires ? 'approval-expired' : null;
 }
 
 /** One answer, whoever gave it: signed by a key of the person it names, for this hold and nothing else. */
@@ -121,9 +121,11 @@ export function openApproval(
   if (answer.view !== hold.view) return 'approval-other-view';
   if (now >= answer.expires) return 'approval-expired';
   // To say no is everybody's.
-  const counts = answer.verdict === 'deny' || !excluded.some((person) => samePerson(person, answer.person));
-  if (!counts) return 'approval-four-eyes';
-  return answer;
+  if (answer.verdict === 'deny') return answer;
+  if (excluded.some((person) => samePerson(person, answer.person))) return 'approval-four-eyes';
+  // By the list of now: who left the group after the answer does not count any more.
+  const known = directory.find(({ person }) => samePerson(person, answer.person));
+  return known !== undefined && isOfGroups(known, hold.groups) ? answer : 'approval-group';
 }
 
 function isSamePolicy(a: PolicyName, b: PolicyName): boolean {

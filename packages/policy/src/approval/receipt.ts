@@ -58,10 +58,9 @@ export function checkReceipt(question: ReceiptQuestion): CheckedReceipt {
   if (!same) return { ok: false, code: 'receipt-mismatch' };
   const { flow, policy } = question;
   const { people: directory, excluded, use } = receipt;
-  const known = directory.map((each) => ({ ...each, addedAt: '' }));
   const checked = checkApprovals({
     ...{ hold, approvals, intent, flow, policy, now, excluded },
-    directory: known,
+    directory,
     used: use - 1,
   });
   if (!checked.ok) return checked;

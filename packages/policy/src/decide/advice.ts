@@ -62,7 +62,7 @@ export function adviseOn(code: DenyCode, intent: Intent, attempt: string, reason
     case 'approval-required':
       return { title: `waits for a person (${reasons.join(', ')})`, nextSteps: ['cordon approvals', explain] };
     case 'approval-unsatisfiable':
-      return { title: 'nobody could approve this', nextSteps: [explain] };
+      return { title: `nobody could approve this (${reasons.join(', ')})`, nextSteps: ['cordon people list', explain] };
     default:
       return assertNever(code, 'code');
   }

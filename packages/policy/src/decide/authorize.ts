@@ -7,6 +7,7 @@ import type { PolicySnapshot } from '../snapshot.ts';
 import { isAction } from './action.ts';
 import type { Decision, DenyCode } from './decision.ts';
 import { type Placed, placeAmong } from './focus.ts';
+import { approversOf } from './obligation.ts';
 import { allow, type Case, deny, digestEntities, hold, openCase } from './record.ts';
 import { createRequest } from './request.ts';
 import { createSlice, isComplete } from './slice.ts';
@@ -81,7 +82,13 @@ function hasTags({ args, nums }: Facts): boolean {
 function judge(judged: Case, placed: Placed): Decision {
   const { snapshot } = judged;
   const real = verdictWith(judged, placed, judged.approval);
-  if (real.kind === 'permitted') return allow(judged, real.permits);
+  if (real.kind === 'permitted') {
+    // People have agreed, and the permits that this rests on want others; a weaker answer would let it through.
+    if (!isFromApprovers(judged.approval, real.permits)) {
+      return deny(judged, 'approval-unsatisfiable', naming(real.permits));
+    }
+    return allow(judged, real.permits);
+  }
   const highest = snapshot.rungs.at(-1);
   // Where no policy reads the approval every evaluation would give the same answer.
   if (!snapshot.readsApproval || real.code === 'request-invalid') return deny(judged, real.code, real.reasons);
@@ -89,9 +96,35 @@ function judge(judged: Case, placed: Placed): Decision {
   const best = verdictWith(judged, placed, highest ?? everybody);
   if (best.kind === 'refused') return deny(judged, best.code, best.reasons);
   if (highest === undefined) return deny(judged, real.code, real.reasons);
-  const lower = snapshot.rungs.slice(0, -1);
-  const rung = lower.find((each) => verdictWith(judged, placed, each).kind === 'permitted') ?? highest;
-  return hold(judged, rung, ...whyHeld(real, best.permits));
+  const { rung, permits } = lowestOf(judged, placed, { rung: highest, permits: best.permits });
+  const groups = approversOf(permits);
+  if (groups?.length === 0) return deny(judged, 'approval-unsatisfiable', naming(permits));
+  return hold(judged, { rung, groups: groups ?? [] }, ...whyHeld(real, best.permits));
+}
+
+interface Lifted {
+  readonly rung: ApprovalFacts;
+  readonly permits: readonly CompiledPolicy[];
+}
+
+/** The weakest approval that would do, and what it would rest on. */
+function lowestOf(judged: Case, placed: Placed, best: Lifted): Lifted {
+  for (const rung of judged.snapshot.rungs) {
+    if (rung === best.rung) break;
+    const verdict = verdictWith(judged, placed, rung);
+    if (verdict.kind === 'permitted') return { rung, permits: verdict.permits };
+  }
+  return best;
+}
+
+/** Whether who answered was asked among those whom the permits name. An approval without answers is only supposed. */
+function isFromApprovers({ ids = [], groups = [] }: Approval, permits: readonly CompiledPolicy[]): boolean {
+  const wanted = ids.length === 0 ? null : approversOf(permits);
+  return wanted === null || (groups.length > 0 && groups.every((group) => wanted.includes(group)));
+}
+
+function naming(permits: readonly CompiledPolicy[]): string[] {
+  return permits.filter(({ duties }) => duties.approvers !== null).map(({ id }) => id);
 }
 
 /** A forbid that an approval lifts says itself why. Where a permit waits for one, that permit is what to name. */

@@ -26,7 +26,10 @@ interface Common {
 /** Only `authorize` makes one, so that a permit cannot come from a literal. */
 export type Allow = Brand<Common & { readonly outcome: 'allow'; readonly obligations: Obligations }, 'Allow'>;
 export type Deny = Brand<Common & { readonly outcome: 'deny'; readonly code: DenyCode }, 'Deny'>;
-export type Hold = Brand<Common & { readonly outcome: 'hold'; readonly rung: ApprovalFacts }, 'Hold'>;
+export type Hold = Brand<
+  Common & { readonly outcome: 'hold'; readonly rung: ApprovalFacts; readonly groups: readonly string[] },
+  'Hold'
+>;
 export type Decision = Allow | Deny | Hold;
 
 /** How durable the record must be before the effect. The first lease towards a destination asks for `disk` beside this. */

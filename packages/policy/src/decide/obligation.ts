@@ -14,6 +14,8 @@ export interface Obligations {
   readonly leases: readonly string[] | null;
   /** The effector that gets a signed permit along with the request; null: none does. */
   readonly audience: string | null;
+  /** Groups of which people must be whose approval this rests on; null: no permit names any. */
+  readonly approvers: readonly string[] | null;
   /** The record of the decision is to be on disk before the effect. */
   readonly durable: boolean;
 }
@@ -33,6 +35,7 @@ export function foldObligations(action: ActionName, permits: readonly CompiledPo
   let leases: readonly string[] | null = null;
   let audience: string | null = null;
   let durable = false;
+  const approvers = approversOf(permits);
   const rates: (Rate & { policy: string })[] = [];
   const unknown: string[] = [];
   for (const { id, duties } of permits) {
@@ -49,24 +52,42 @@ export function foldObligations(action: ActionName, permits: readonly CompiledPo
     unknown.push(...duties.unkept);
   }
   // Other adapters come with what they keep; until then a duty on their actions is one that nobody would keep.
-  if (!action.startsWith('http.')) unknown.push(...textsOf({ bytes, lifeMs, leases, audience, durable, rates }));
-  const obligations = { bytes, lifeMs, rates, leases, audience, durable };
+  if (!action.startsWith('http.'))
+    unknown.push(...textsOf({ bytes, lifeMs, leases, audience, durable, rates, approvers: null }));
+  const obligations = { bytes, lifeMs, rates, leases, audience, approvers, durable };
   if (action === 'http.request' && lifeMs !== null) unknown.push(`life:${lifeMs}ms`);
   // The form is for one request and its answer; what goes over a WebSocket or a tunnel is in no permit.
   if (action !== 'http.request' && audience !== null) unknown.push(`permit:${audience}`);
   return { obligations, texts: [...new Set([...textsOf(obligations), ...unknown])].sort(), unknown };
 }
 
+/**
+ * Whose people may approve, sorted: those groups that every permit accepts which names any. Groups of one permit stand in for
+ * each other, so what a second permit names can only make them fewer. Null: none names any; empty: nobody is left.
+ */
+export function approversOf(permits: readonly CompiledPolicy[]): readonly string[] | null {
+  return permits.reduce<readonly string[] | null>(
+    (left, { duties }) => (duties.approvers === null ? left : intersect(left, duties.approvers)),
+    null,
+  );
+}
+
+/** As a decision records it, of a hold as of an allow. */
+export function approversText(groups: readonly string[]): string {
+  return `approvers:${groups.join(',')}`;
+}
+
 function intersect(known: readonly string[] | null, named: readonly string[]): readonly string[] {
   return known === null ? [...named].sort() : known.filter((each) => named.includes(each));
 }
 
-function textsOf({ bytes, lifeMs, rates, leases, audience, durable }: Obligations): string[] {
+function textsOf({ bytes, lifeMs, rates, leases, audience, approvers, durable }: Obligations): string[] {
   return [
     ...(bytes === null ? [] : [`bytes:${bytes}`]),
     ...(lifeMs === null ? [] : [`life:${lifeMs}ms`]),
     ...(leases === null ? [] : [`lease:${leases.join(',')}`]),
     ...(audience === null ? [] : [`permit:${audience}`]),
+    ...(approvers === null ? [] : [approversText(approvers)]),
     ...(durable ? ['durable:disk'] : []),
     ...rates.map(({ count, windowMs, policy }) => `rate:${count}/${windowMs}ms@${policy}`),
   ];

@@ -5,7 +5,7 @@ import type { CompiledPolicy } from '../gate/compiled.ts';
 import type { PolicySnapshot } from '../snapshot.ts';
 import { adviseOn } from './advice.ts';
 import type { Allow, Deny, DenyCode, Hold } from './decision.ts';
-import { foldObligations } from './obligation.ts';
+import { approversText, foldObligations } from './obligation.ts';
 import type { Slice } from './slice.ts';
 
 /** What is known about one call of `authorize` so far; later steps fill in the digests. */
@@ -72,16 +72,25 @@ export function deny(judged: Case, code: DenyCode, reasons: readonly string[]): 
   return { ...common(judged, record), outcome: 'deny', code, ...advice } as unknown as Deny;
 }
 
-export function hold(judged: Case, rung: ApprovalFacts, code: DenyCode, reasons: readonly string[]): Hold {
+/** Who is asked: so many people, of one of these groups; no group: anybody. */
+export interface Asked {
+  readonly rung: ApprovalFacts;
+  readonly groups: readonly string[];
+}
+
+export function hold(judged: Case, { rung, groups }: Asked, code: DenyCode, reasons: readonly string[]): Hold {
   const steps = { quorum: rung.quorum, strong: rung.strong };
-  const record = recordOf(judged, { outcome: 'hold', code, reasons, next: ['approve', 'explain'], rung: steps });
+  const obligations = groups.length === 0 ? [] : [approversText(groups)];
+  const next = ['approve', 'explain'];
+  const record = recordOf(judged, { outcome: 'hold', code, reasons, obligations, next, rung: steps });
   // A flow rule says what it objects to, and what else than an approval would help.
   const why = code.startsWith('flow-') ? adviseOn(code, judged.intent, judged.attempt, record.reasons) : null;
   return {
     ...common(judged, record),
     outcome: 'hold',
     rung: steps,
-    title: `waits for approval (${reasons.join(', ')})${why === null ? '' : `: ${why.title}`}`,
+    groups,
+    title: `waits for approval${groups.length === 0 ? '' : ` by ${groups.join(' or ')}`} (${reasons.join(', ')})${why === null ? '' : `: ${why.title}`}`,
     nextSteps: ['cordon approvals', ...(why?.nextSteps ?? [`cordon policy explain ${judged.attempt}`])],
   } as unknown as Hold;
 }

@@ -35,11 +35,12 @@ export function checkFacts(facts: Facts): string | null {
 
 export function checkApproval(approval: Approval): string | null {
   if (!isRecord(approval)) return 'approval';
-  const { ids = [], ...fields } = approval;
+  const { ids = [], groups = [], ...fields } = approval;
   const wrong = wrongRecord('approval', approvalFields, fields);
   if (wrong !== null) return wrong;
   const named = isTexts(ids) && ids.length <= limits.approvalsMax && ids.every((id) => digest.test(id));
-  return named && new Set(ids).size === ids.length ? null : 'approval.ids';
+  if (!named || new Set(ids).size !== ids.length) return 'approval.ids';
+  return isTexts(groups) && groups.length <= limits.approverGroupsMax ? null : 'approval.groups';
 }
 
 /** What has no fixed size is what an agent's arguments can blow up. */

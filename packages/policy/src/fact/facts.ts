@@ -9,6 +9,8 @@ export type ApprovalFacts = ValuesOf<typeof approvalFields>;
 /** That, and by which answers: digests of the signed records, which the decision names. */
 export interface Approval extends ApprovalFacts {
   readonly ids?: readonly string[];
+  /** Each of those people is in one of these; left out where anybody was asked. */
+  readonly groups?: readonly string[];
 }
 export const noApproval: Approval = { quorum: 0, strong: false };
 

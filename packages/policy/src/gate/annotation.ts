@@ -17,6 +17,8 @@ export interface PolicyDuties {
   readonly lease: readonly string[] | null;
   /** The effector that is given a signed permit; null: it names none. */
   readonly permit: string | null;
+  /** Groups whose people may approve; null: it names none. */
+  readonly approvers: readonly string[] | null;
   readonly durable: boolean;
   /** Valid annotations that no adapter can keep yet, as `name:value`: whatever carries one is denied. */
   readonly unkept: readonly string[];
@@ -30,6 +32,7 @@ export interface ReadAnnotations {
 }
 
 const listPattern = /^[A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*$/;
+const groupsPattern = /^[a-z_][a-z0-9_.-]{0,62}(,[a-z_][a-z0-9_.-]{0,62}){0,15}$/;
 const durationPattern = /^[1-9][0-9]{0,5}(ms|s|m|h)$/;
 const values: Readonly<Record<string, RegExp>> = {
   bytes: /^(0|[1-9][0-9]{0,14})$/,
@@ -38,13 +41,13 @@ const values: Readonly<Record<string, RegExp>> = {
   redact: listPattern,
   delay: durationPattern,
   notify: listPattern,
-  approvers: listPattern,
+  approvers: groupsPattern,
   lease: listPattern,
   permit: audiencePattern,
   durable: /^disk$/,
   readback: /^$/,
 };
-const unkept = ['redact', 'delay', 'notify', 'approvers', 'readback'];
+const unkept = ['redact', 'delay', 'notify', 'readback'];
 /** Ids of the rules that are shipped with the code; only they name a reason code of their own. */
 const corePrefix = 'ceiling/core/';
 
@@ -88,13 +91,14 @@ export function parseDuration(text: string): number | null {
 }
 
 function dutiesOf(annotations: Readonly<Record<string, string>>): PolicyDuties {
-  const { bytes, rate, life, lease, permit, durable } = annotations;
+  const { bytes, rate, life, lease, permit, approvers, durable } = annotations;
   return {
     bytes: bytes === undefined ? null : Number(bytes),
     rate: rate === undefined ? null : parseRate(rate),
     lifeMs: life === undefined ? null : parseDuration(life),
     lease: lease === undefined ? null : lease.split(','),
     permit: permit ?? null,
+    approvers: approvers === undefined ? null : approvers.split(','),
     durable: durable === 'disk',
     unkept: unkept.filter((name) => annotations[name] !== undefined).map((name) => `${name}:${annotations[name]}`),
   };

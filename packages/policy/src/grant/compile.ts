@@ -162,6 +162,10 @@ function cedarText(grant: Grant, rule: Rule, terms: GrantTerms, source: string):
     ...(terms.bytes === null ? [] : [`@bytes("${terms.bytes}")`]),
     ...(terms.rate === null ? [] : [`@rate("${terms.rate}")`]),
     ...(terms.permit === null ? [] : [`@permit("${terms.permit}")`]),
+    // Messages pass on what was agreed to with the handshake, so nobody is asked about them.
+    ...(terms.approvers.length === 0 || rule.suffix === '-messages'
+      ? []
+      : [`@approvers("${terms.approvers.join(',')}")`]),
     ...(terms.life === null || rule.action.includes('"http.request"') ? [] : [`@life("${terms.life}")`]),
   ];
   const { action, resource, conditions } = rule;

@@ -14,8 +14,9 @@ export function describeGrant(grant: Grant, target: Target, terms: GrantTerms): 
   if (terms.bytes !== null) parts.push(`at most ${terms.bytes} bytes ${per(grant, target)}`);
   if (terms.rate !== null) parts.push(`at most ${terms.rate}`);
   if (terms.permit !== null) parts.push(`each with a signed permit for ${terms.permit}`);
-  if (terms.approval === 1) parts.push('waits until a person agrees');
-  if (terms.approval > 1) parts.push(`waits until ${terms.approval} people agree`);
+  const from = terms.approvers.length === 0 ? '' : ` of ${terms.approvers.join(' or ')}`;
+  if (terms.approval === 1) parts.push(`waits until a person${from} agrees`);
+  if (terms.approval > 1) parts.push(`waits until ${terms.approval} people${from} agree`);
   if (terms.life !== null) parts.push(`for at most ${terms.life} each`);
   if (grant.addresses !== undefined) parts.push(`also at ${grant.addresses.join(', ')}`);
   const twoWay = target.kind !== 'request' || grant.websocket === true;

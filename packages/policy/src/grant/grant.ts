@@ -30,12 +30,17 @@ export interface Grant {
   /** GET, HEAD, DELETE and OPTIONS may carry a body. */
   readonly body?: boolean | undefined;
   readonly encodedSlash?: boolean | undefined;
-  /** So many different people must approve each request of it. */
-  readonly approval?: number | undefined;
+  /** So many different people must approve each request of it; `from`: each of them in one of these groups. */
+  readonly approval?: number | ApprovalTerms | undefined;
   /** The effector that gets a signed permit along with each request of it. */
   readonly permit?: string | undefined;
   /** Line in the source, for messages and `@source`. */
   readonly line?: number | null | undefined;
+}
+
+export interface ApprovalTerms {
+  readonly people: number;
+  readonly from?: readonly string[] | undefined;
 }
 
 export interface CriticalTerms {

@@ -1,4 +1,4 @@
-import { audiencePattern, type CriticalType, type Yields } from '@cordon/protocol';
+import { audiencePattern, type CriticalType, groupName, type Yields } from '@cordon/protocol';
 import { addressOf } from '../canonical/address.ts';
 import { criticalTypes } from '../critical/type.ts';
 import { canonicalValue } from '../critical/value.ts';
@@ -19,6 +19,8 @@ export interface GrantTerms {
   readonly life: string | null;
   /** 0: nobody need be asked. */
   readonly approval: number;
+  /** Groups whose people may approve; empty: anybody may. */
+  readonly approvers: readonly string[];
   readonly permit: string | null;
 }
 
@@ -60,18 +62,28 @@ export function parseTerms(grant: Grant): GrantTerms | GrantProblem {
   if (life !== null && parseDuration(life) === null) {
     return wrongGrant('limits', `life: ${JSON.stringify(life)} is no duration`, '2h');
   }
-  const approval = grant.approval ?? 0;
-  if (
-    grant.approval !== undefined &&
-    !(Number.isSafeInteger(approval) && approval >= 1 && approval <= limits.approvalsMax)
-  ) {
-    return wrongGrant('approval', `approval is how many people must agree, 1 to ${limits.approvalsMax}`, '1');
-  }
+  const asked = parseApproval(grant);
+  if (!asked.ok) return asked;
   const permit = grant.permit ?? null;
   if (permit !== null && !audiencePattern.test(permit)) {
     return wrongGrant('permit', `${JSON.stringify(permit)} is no name of an effector`, 'payments');
   }
-  return { ok: true, methods: methods.names, bytes, rate, life, approval, permit };
+  return { ok: true, methods: methods.names, bytes, rate, life, approval: asked.people, approvers: asked.from, permit };
+}
+
+function parseApproval({
+  approval,
+}: Grant): { readonly ok: true; readonly people: number; readonly from: readonly string[] } | GrantProblem {
+  if (approval === undefined) return { ok: true, people: 0, from: [] };
+  const { people, from } = typeof approval === 'number' ? { people: approval, from: undefined } : approval;
+  if (!(Number.isSafeInteger(people) && people >= 1 && people <= limits.approvalsMax)) {
+    return wrongGrant('approval', `approval is how many people must agree, 1 to ${limits.approvalsMax}`, '1');
+  }
+  const most = limits.approverGroupsMax;
+  if (from !== undefined && (from.length === 0 || from.length > most || !from.every((name) => groupName.test(name)))) {
+    return wrongGrant('approval', `from names 1 to ${most} groups, each of a-z, 0-9, _, - and .`, '[finance]');
+  }
+  return { ok: true, people, from: [...new Set(from)].sort() };
 }
 
 /** A deny lets nothing through, so it says nothing of what may flow. */

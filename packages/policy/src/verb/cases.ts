@@ -18,6 +18,8 @@ export interface PolicyTestCase {
   readonly facts?: Partial<Omit<Facts, 'v' | 'attempt' | 'intent' | 'freshUntil' | 'minuteOfWeek'>> | undefined;
   readonly outcome: Outcome;
   readonly code?: string | undefined;
+  /** Of a hold: so many people, of one of these groups (left out: anybody). */
+  readonly asks?: { readonly people: number; readonly from?: readonly string[] | undefined } | undefined;
 }
 
 export interface PolicyTestResult {
@@ -44,11 +46,21 @@ function runCase(snapshot: PolicySnapshot, each: PolicyTestCase): PolicyTestResu
     attempt: 'test',
     freshUntil: never,
   });
-  const { outcome, record } = authorize(snapshot, snapshot.principal, intent, facts, noApproval);
-  const expected = each.code === undefined ? each.outcome : `${each.outcome} ${each.code}`;
+  const decision = authorize(snapshot, snapshot.principal, intent, facts, noApproval);
+  const { outcome, record } = decision;
+  const asked = decision.outcome === 'hold' ? askingText(decision.rung.quorum, decision.groups) : '';
+  const wanted = each.asks === undefined ? null : askingText(each.asks.people, each.asks.from ?? []);
+  const expected = `${each.outcome}${each.code === undefined ? '' : ` ${each.code}`}${wanted ?? ''}`;
   const reasons = outcome === 'allow' ? '' : ` (${record.reasons.join(', ')})`;
-  const ok = outcome === each.outcome && (each.code === undefined || each.code === record.code);
-  return { name: each.name, ok, expected, got: `${outcome} ${record.code}${reasons}` };
+  const ok =
+    outcome === each.outcome &&
+    (each.code === undefined || each.code === record.code) &&
+    (wanted === null || wanted === asked);
+  return { name: each.name, ok, expected, got: `${outcome} ${record.code}${asked}${reasons}` };
+}
+
+function askingText(people: number, groups: readonly string[]): string {
+  return `, asks ${people}${groups.length === 0 ? '' : ` of ${[...groups].sort().join(' or ')}`}`;
 }
 
 function intentOf({ principal }: PolicySnapshot, given: PolicyTestCase['intent']): Intent {

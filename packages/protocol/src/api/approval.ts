@@ -57,6 +57,7 @@ export const holdView = z.strictObject({
   code: z.string(),
   rules: z.array(z.strictObject({ id: z.string(), text: z.string() })),
   rung,
+  groups: z.optional(z.array(z.string())),
   person: z.string(),
   agent: z.string(),
   profile: z.string(),
@@ -77,6 +78,8 @@ export const heldIntent = z.strictObject({
   at: z.string(),
   expires: z.string(),
   rung,
+  /** Everybody who counts is in one of these; empty: anybody counts. */
+  groups: z.array(z.string()),
   used: z.int(),
   reason: z.string(),
   answers: z.array(holdAnswer),

@@ -103,8 +103,9 @@ function* toEvent(hold: StoredHold | null, { session, state }: ListQuery): Gener
 function toHeld(hold: StoredHold): HeldIntent {
   const { record, session, agent, state, at, used, reason, summary } = hold;
   const { id, expires, rung } = record;
+  const groups = [...record.groups];
   const answers = hold.answers.flatMap(toAnswer);
-  return { id, state, session, agent, summary, at, expires, rung, used, reason, answers, etag: etagOf(hold) };
+  return { id, state, session, agent, summary, at, expires, rung, groups, used, reason, answers, etag: etagOf(hold) };
 }
 
 function toDetail(hold: StoredHold): z.infer<typeof Api.heldDetail> {

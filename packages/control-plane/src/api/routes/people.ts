@@ -28,7 +28,22 @@ export function peopleRoutes(people: People, tenant: string): Route[] {
       body: api.personRequest,
       answer: { status: 201, schema: api.knownPerson },
       creates: true,
-      handle: async ({ body, caller }) => ({ body: toAnswer(await people.add(body.name, body.publicKey, caller)) }),
+      handle: async ({ body, caller }) => ({
+        body: toAnswer(await people.add(body.name, body.publicKey, body.groups, caller)),
+      }),
+    }),
+    jsonRoute({
+      method: 'PUT',
+      path: '/v1/people/{name}/groups',
+      action: 'people.group',
+      summary: 'All groups that a person is in from then on.',
+      limits: change,
+      query: null,
+      body: api.groupsRequest,
+      answer: { status: 200, schema: api.knownPerson },
+      handle: async ({ path, body, caller }) => ({
+        body: toAnswer(await people.group(path['name'] ?? '', body.groups, caller)),
+      }),
     }),
     jsonRoute({
       method: 'DELETE',
@@ -63,6 +78,6 @@ export function peopleRoutes(people: People, tenant: string): Route[] {
   ];
 }
 
-function toAnswer({ person, addedAt, keys }: People['directory'][number]) {
-  return { person, addedAt, keys: [...keys] };
+function toAnswer({ person, addedAt, keys, groups }: People['directory'][number]) {
+  return { person, addedAt, keys: [...keys], groups: [...groups] };
 }
