@@ -26,7 +26,16 @@ function jsonOf(text: string): PolicyJson {
 function compiled(id: string, text: string): CompiledPolicy {
   const json = jsonOf(text);
   const { action, resource, effect } = json;
-  const duties = { bytes: null, lifeMs: null, lease: null, permit: null, rate: null, durable: false, unkept: [] };
+  const duties = {
+    bytes: null,
+    lifeMs: null,
+    lease: null,
+    approvers: null,
+    permit: null,
+    rate: null,
+    durable: false,
+    unkept: [],
+  };
   const read = { reads: contextReads(json), sights: sightsOf(json), scope: { action, resource } };
   return { id, effect, text, digest: text, duties, code: null, source: null, reach: null, ...read };
 }
