@@ -2,7 +2,8 @@
 """A second verifier of Cordon's ledger, written from docs/reference/ledger.md alone, with Python's standard library.
 
     python3 tools/verify_ledger.py --journal DIR --tree DIR --key FILE [--witnesses FILE] [--checkpoint FILE]...
-    python3 tools/verify_ledger.py --proof FILE --key FILE [--witnesses FILE]
+                                   [--infrastructure DIR --infrastructure-key FILE]
+    python3 tools/verify_ledger.py --proof FILE --key FILE [--head FILE --infrastructure-key FILE] [--witnesses FILE]
 
 Prints one JSON object: ok, and per part its codes. Exit status 0 nothing wrong was found, 1 something was. It shares no
 line with the first verifier; test/system/tamper.test.ts requires that both say the same about every case.
@@ -955,12 +956,106 @@ def verify_tree(tree, journals, key, given, fail):
             fail("fork")
 
 
-def verify_witnesses(tree, key, policy, fail):
+def open_note(tree, name, key, fail):
+    """A note of this folder and its (size, root); None, and a failure, when it is not as the key demands."""
+    note = (read(os.path.join(tree, name)) or b"").decode("utf-8", "replace")
+    head = open_checkpoint(note, key)
+    if type(head) is tuple:
+        return note, head
+    fail(head or "signature")
+    return None
+
+
+def logged_heads(tree, under, size, log, fail):
+    """(size, root) of each head of this log among the first entries of the infrastructure's tree, if they give the root."""
+    heads, leaves = [], []
+    for index in range((under[0] + WIDTH - 1) // WIDTH):
+        width = min(WIDTH, size - index * WIDTH)
+        data = read(os.path.join(tree, tile_path("entries", index, width)))
+        bundle = None if data is None else split_bundle(data, width)
+        if bundle is None:
+            return fail("bundle")
+        for data in bundle[: under[0] - len(leaves)]:
+            leaves.append(leaf_of(data))
+            head = logged_head(parse_entry(data))
+            if head and head[0] == log:
+                heads.append(head[1:])
+    return heads if root_of(leaves) == under[1] else fail("root")
+
+
+def logged_head(entry):
+    """(log, size, root) of an entry of the type head."""
+    if entry is None or entry["type"] != "head":
+        return None
+    log, size, root = (entry["data"].get(name) for name in ("log", "size", "root"))
+    return (log, size, root) if type(log) is str and is_int(size, 0) and type(root) is str else None
+
+
+def leaf_hashes(tree, size):
+    hashes = []
+    for index in range((size + WIDTH - 1) // WIDTH):
+        width = min(WIDTH, size - index * WIDTH)
+        data = read(os.path.join(tree, tile_path(0, index, width))) or b""
+        if len(data) != 32 * width:
+            return None
+        hashes += [data[at : at + 32] for at in range(0, len(data), 32)]
+    return hashes
+
+
+def compare_heads(tree, head, logged, fail):
+    hashes, newest = leaf_hashes(tree, head[0]), 0
+    for size, root in logged:
+        if size < newest:
+            fail("rollback")
+        newest = max(newest, size)
+        if size > head[0]:
+            fail("behind")
+        elif hashes is None:
+            fail("tile")
+        elif "sha256:" + root_of(hashes[:size]).hex() != root:
+            fail("fork")
+
+
+def verify_heads(tree, key, infrastructure, fail):
+    """Whether the tree still is what the infrastructure logged of it. Returns whether something could not be looked at."""
+    folder, host_key = infrastructure
+    host = open_note(folder, "checkpoint", host_key, fail)
+    logged = host and logged_heads(folder, host[1], host[1][0], key[0], fail)
+    own = open_note(tree, "checkpoint", key, fail)
+    if logged is None or own is None:
+        return False
+    compare_heads(tree, own[1], logged, fail)
+    return not logged
+
+
+def verify_through(tree, key, policy, infrastructure, fail):
+    """No witness follows this tree: what of it stands in a head of the infrastructure that they cosigned."""
+    folder, host_key = infrastructure
+    cosigned = open_note(folder, "cosigned", host_key, fail)
+    newest = open_note(folder, "checkpoint", host_key, fail)
+    own = open_note(tree, "checkpoint", key, fail)
+    if cosigned is None or newest is None or own is None:
+        return
+    if not policy[1]({name for name, k in policy[0].items() if cosigned_at(cosigned[0], k) is not None}):
+        fail("quorum")
+    if cosigned[1][0] > newest[1][0]:
+        return fail("shortened")
+    logged = logged_heads(folder, cosigned[1], newest[1][0], key[0], fail)
+    if logged == []:
+        fail("quorum")
+    elif logged:
+        compare_heads(tree, own[1], logged, fail)
+
+
+def verify_witnesses(tree, key, policy, infrastructure, fail):
     """Returns whether something could not be looked at."""
     if policy is None:
         return True
     keys, quorum = policy
     note = read(os.path.join(tree, "cosigned"))
+    if note is None and infrastructure and os.path.exists(os.path.join(infrastructure[0], "cosigned")):
+        verify_through(tree, key, policy, infrastructure, fail)
+        return False
     if note is None:
         if quorum(set()):
             return True
@@ -979,14 +1074,10 @@ def verify_witnesses(tree, key, policy, fail):
     if cosigned[0] > head[0]:
         fail("shortened")
         return False
-    hashes = []
-    for index in range((head[0] + WIDTH - 1) // WIDTH):
-        width = min(WIDTH, head[0] - index * WIDTH)
-        data = read(os.path.join(tree, tile_path(0, index, width))) or b""
-        if len(data) != 32 * width:
-            fail("tile")
-            return False
-        hashes += [data[at : at + 32] for at in range(0, len(data), 32)]
+    hashes = leaf_hashes(tree, head[0])
+    if hashes is None:
+        fail("tile")
+        return False
     if root_of(hashes[: cosigned[0]]) != cosigned[1]:
         fail("fork")
     return False
@@ -1034,17 +1125,33 @@ def verify_proof(text, key, policy):
 ML_DSA = "not checked: the ML-DSA-44 signatures of the log; Python's standard library has none, the first verifier has"
 
 
+def verify_proof_through(text, head, key, host_key, policy):
+    """As verify_proof, where the second proof is of the entry by which the infrastructure logged the head of the first."""
+    entry, logged = verify_proof(text, key, None), logged_head(verify_proof(head, host_key, policy))
+    if entry is None or logged is None:
+        return None
+    size, root = open_checkpoint(text[text.find("\n\n") + 2 :], key)
+    return entry if logged == (key[0], size, "sha256:" + root.hex()) else None
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("journal", "tree", "key", "witnesses", "proof"):
+    for name in ("journal", "tree", "key", "witnesses", "proof", "head", "infrastructure", "infrastructure-key"):
         options.add_argument("--" + name)
     options.add_argument("--checkpoint", action="append", default=[])
     given = options.parse_args()
     key = read_log_key(open(given.key).read()) if given.key else None
     policy = read_policy(open(given.witnesses).read()) if given.witnesses else None
+    host_key = read_log_key(open(given.infrastructure_key).read()) if given.infrastructure_key else None
+    infrastructure = (given.infrastructure, host_key) if given.infrastructure else None
     if given.proof:
         with open(given.proof, newline="") as file:
-            entry = verify_proof(file.read(), key, policy)
+            text = file.read()
+        if given.head:
+            with open(given.head, newline="") as file:
+                entry = verify_proof_through(text, file.read(), key, host_key, policy)
+        else:
+            entry = verify_proof(text, key, policy)
         unchecked = [ML_DSA] if key[3] else []
         print(json.dumps({"ok": entry is not None, "open": key[3] is not None, "notes": unchecked, "entry": entry}))
         return 0 if entry is not None else 1
@@ -1061,11 +1168,13 @@ def main():
     if given.tree:
         notes = [open(path, newline="").read() for path in given.checkpoint]
         verify_tree(given.tree, given.journal, key, notes, part("tree"))
-        if verify_witnesses(given.tree, key, policy, part("witnesses")):
+        if infrastructure and verify_heads(given.tree, key, infrastructure, part("heads")):
+            left.append("heads")
+        if verify_witnesses(given.tree, key, policy, infrastructure, part("witnesses")):
             left.append("witnesses")
     ok = not any(parts.values())
     unchecked = [ML_DSA] if key and key[3] else []
-    left += [name for name in ("tree", "witnesses") if unchecked and name not in left]
+    left += [name for name in ("tree", "heads", "witnesses") if unchecked and name in parts and name not in left]
     report = [{"part": n, "ok": not c, "open": n in left, "codes": sorted(set(c))} for n, c in parts.items()]
     print(json.dumps({"ok": ok, "notes": unchecked, "parts": report}))
     return 0 if ok else 1

@@ -239,10 +239,17 @@ describe('the examples of the documents', () => {
   it('docs/guides/prove.md: a stranger checks one decision, and the whole record', async () => {
     const port = await freePort();
     const guide = document('docs/guides/prove.md').replaceAll('7433', `${port}`).replaceAll('tools/', `${root}/tools/`);
-    const [keep = '', witness = '', believe = '', prove = '', check = '', who = '', whole = '', forget = ''] = blocks(
-      guide,
-      'sh',
-    );
+    const [
+      keep = '',
+      witness = '',
+      believe = '',
+      prove = '',
+      check = '',
+      who = '',
+      whole = '',
+      both = '',
+      forget = '',
+    ] = blocks(guide, 'sh');
     const sh = shellOf(deployment);
     await sh(keep);
     const server = sh.start(`exec ${witness}`);
@@ -282,9 +289,18 @@ describe('the examples of the documents', () => {
       writeFileSync(path.join(deployment.workspace, 'strangers'), `witness w ${stranger}\nquorum w\n`);
       await expect(sh(first.replace('--witnesses witnesses', '--witnesses strangers'))).rejects.toThrow(/too few/);
       const report = await sh(whole);
-      for (const part of ['entries', 'complete', 'tree', 'witnesses', 'approvals', 'kill', 'decisions']) {
+      for (const part of ['entries', 'complete', 'tree', 'heads', 'witnesses', 'approvals', 'kill', 'decisions']) {
         expect(report).toMatch(new RegExp(`^local +${part} +ok `, 'm'));
       }
+      // For who follows the host's own ledger: two proofs, of which neither is worth anything without the other.
+      expect(await sh(named(both))).toMatch(/^ok {3}entry \d+ of \d+/);
+      const last = both.trim().split('\n').at(-1) ?? '';
+      await expect(sh(last.replace('--head head', '--head done'))).rejects.toThrow(/BAD/);
+      const inPython = last.replace('cordon ledger verify', `python3 ${root}/tools/verify_ledger.py`);
+      expect(JSON.parse(await sh(inPython))).toMatchObject({
+        ok: true,
+        entry: { data: { attempt: denied?.['attempt'] } },
+      });
       await sh(named(forget));
       expect(await sh(whole)).toMatch(/^local +decisions +part .*1 notReplayable/m);
     } finally {

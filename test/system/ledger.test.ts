@@ -88,6 +88,18 @@ describe('the ledger', () => {
     const replayed = partOf(whole.stdout, 'decisions');
     expect(replayed.counts).toEqual({ failures: 0, generations: 1, decisions: 2, same: 2 });
     expect(replayed.open).toBe(false);
+    // The host's own ledger has the tenant's heads on record, the last of them too.
+    const { ledgers } = JSON.parse(whole.stdout) as VerifyAnswer;
+    expect(ledgers.map(({ name }) => name)).toEqual(['local', 'infrastructure.host']);
+    expect(ledgers.map(({ parts }) => parts.every(({ ok }) => ok))).toEqual([true, true]);
+    const heads = partOf(whole.stdout, 'heads');
+    expect([heads.ok, heads.open, (heads.counts['heads'] ?? 0) > 0, heads.notes]).toEqual([true, false, true, []]);
+    const key = path.join(deployment.home, 'keys/infrastructure.vkey');
+    const publicKeys = readFileSync(key);
+    rmSync(key);
+    // Half of it gone is no reason to look at the other half only.
+    expect((await deployment.cordon(['ledger', 'verify'])).status).toBe(1);
+    writeFileSync(key, publicKeys);
     const journal = filesBelow(path.join(deployment.home, 'ledger'))
       .filter((file) => file.endsWith('.journal'))
       .find((file) => readFileSync(file, 'utf8').includes('"deny"'));
@@ -171,11 +183,17 @@ interface Part {
   readonly ok: boolean;
   readonly open: boolean;
   readonly counts: Readonly<Record<string, number>>;
+  readonly notes: readonly string[];
 }
 
+interface VerifyAnswer {
+  readonly ledgers: readonly { readonly name: string; readonly parts: readonly Part[] }[];
+}
+
+/** Of the tenant's ledger; the host's own comes after it. */
 function partOf(json: string, name: string): Part {
-  const { ledgers } = JSON.parse(json) as { ledgers: readonly [{ parts: readonly Part[] }] };
-  const part = ledgers[0].parts.find((one) => one.part === name);
+  const { ledgers } = JSON.parse(json) as VerifyAnswer;
+  const part = ledgers[0]?.parts.find((one) => one.part === name);
   if (part === undefined) throw new Error(`the report has no part ${name}`);
   return part;
 }

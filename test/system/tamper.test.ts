@@ -18,6 +18,9 @@ import {
   createCheckpointKey,
   createWitnessKey,
   type EntryDraft,
+  headData,
+  infrastructureName,
+  type LedgerTree,
   openCosigner,
   openJournal,
   openSigner,
@@ -43,6 +46,8 @@ import { recordLedger } from '../support/recorded-ledger.ts';
 const origin = 'local.tamper.invalid/ledger';
 const logKey = createCheckpointKey(origin);
 const signer = openSigner(origin, logKey.privatePem);
+const hostKey = createCheckpointKey('tamper.invalid/ledger');
+const hostSigner = openSigner('tamper.invalid/ledger', hostKey.privatePem);
 const witness = createWitnessKey('witness.tamper.invalid/w1');
 const policyText = `witness w1 ${witness.verifierKey}\nquorum w1\n`;
 const python = path.join(import.meta.dirname, '../../tools/verify_ledger.py');
@@ -59,6 +64,8 @@ interface Copy {
   readonly home: string;
   readonly journals: string;
   readonly tree: string;
+  /** The host's own tree, which logs the heads of the other. */
+  readonly host: string;
   /** The first and the last segment of the gateway's journal, and the bodies of the first. */
   readonly first: string;
   readonly last: string;
@@ -75,6 +82,7 @@ function copyOf(home: string): Copy {
     home,
     journals,
     tree: path.join(home, 'ledger/tree/local'),
+    host: path.join(home, 'ledger/tree', infrastructureName),
     first: path.join(gateway, first),
     last: path.join(gateway, last),
     bodies: path.join(gateway, first.replace('.journal', '.bodies')),
@@ -92,12 +100,29 @@ async function integrate(home: string, by = signer, cosigned = true): Promise<vo
   const { journals, tree: directory } = copyOf(home);
   await using tree = await openTree({ directory, journals, signer: by, clock: steppingClock() });
   while ((await tree.integrate()).more);
-  if (!cosigned) return;
+  if (cosigned) await cosign(tree);
+  await logHead(home, tree, cosigned);
+}
+
+async function cosign(tree: LedgerTree): Promise<void> {
   const line = openCosigner('witness.tamper.invalid/w1', witness.privatePem).cosign(
     splitNote(tree.head.checkpoint).text,
     1_790_000_000,
   );
   await tree.keepCosigned(tree.head.checkpoint + line);
+}
+
+/** As the control plane does with each head of a tenant. */
+async function logHead(home: string, of: LedgerTree, cosigned: boolean): Promise<void> {
+  const journals = path.join(home, 'ledger/journal', infrastructureName);
+  const clock = steppingClock();
+  {
+    await using journal = await openJournal({ directory: journals, tenant: infrastructureName, writer: 'cp', clock });
+    await journal.append({ session: null, type: 'head', data: headData(of) }, 'disk');
+  }
+  await using tree = await openTree({ directory: copyOf(home).host, journals, signer: hostSigner, clock });
+  while ((await tree.integrate()).more);
+  if (cosigned) await cosign(tree);
 }
 
 async function make(name: string, forge: (draft: EntryDraft) => EntryDraft | null = (draft) => draft): Promise<string> {
@@ -138,9 +163,10 @@ function verify(
   key = logKey.verifierKey,
   checkpoints: readonly string[] = [],
 ): { found: Found; open: readonly string[] } {
-  const { journals, tree } = copyOf(home);
+  const { journals, tree, host } = copyOf(home);
   const report = verifyLedger({
     ...{ journals, tree, verifierKey: key, checkpoints },
+    infrastructure: { tree: host, verifierKey: hostKey.verifierKey },
     witnesses: parseWitnessPolicy(policyText),
     decisions: { replay: createReplay(engines) },
     counters: (folder) => verifyCounters(folder),
@@ -166,15 +192,25 @@ function verifyInPython(home: string, key = logKey.verifierKey, checkpoints: rea
 }
 
 function askPython(home: string, key = logKey.verifierKey, checkpoints: readonly string[] = []): PythonReport {
-  const { journals, tree } = copyOf(home);
-  const files = { key: path.join(home, 'log.vkey'), witnesses: path.join(home, 'witnesses') };
+  const { journals, tree, host } = copyOf(home);
+  const files = {
+    ...{
+      key: path.join(home, 'log.vkey'),
+      host: path.join(home, 'host.vkey'),
+      witnesses: path.join(home, 'witnesses'),
+    },
+  };
   writeFileSync(files.key, key);
+  writeFileSync(files.host, hostKey.verifierKey);
   writeFileSync(files.witnesses, policyText);
   const given = checkpoints.flatMap((note, i) => {
     writeFileSync(path.join(home, `held-${i}`), note);
     return ['--checkpoint', path.join(home, `held-${i}`)];
   });
-  const words = ['--journal', journals, '--tree', tree, '--key', files.key, '--witnesses', files.witnesses, ...given];
+  const words = [
+    ...['--journal', journals, '--tree', tree, '--key', files.key, '--witnesses', files.witnesses],
+    ...['--infrastructure', host, '--infrastructure-key', files.host, ...given],
+  ];
   const done = spawnSync('python3', [python, ...words], { encoding: 'utf8' });
   if (done.stdout === '') throw new Error(done.stderr);
   const report = JSON.parse(done.stdout) as PythonReport;
@@ -439,8 +475,10 @@ const losses: readonly Case[] = [
     found: { tree: ['downgrade'] },
   },
   {
-    name: 'the cosigned head taken away',
-    tamper: ({ tree }) => rmSync(path.join(tree, 'cosigned')),
+    name: 'the cosigned heads taken away',
+    tamper: ({ tree, host }) => {
+      for (const folder of [tree, host]) rmSync(path.join(folder, 'cosigned'));
+    },
     found: { witnesses: ['quorum'] },
   },
 ];
@@ -563,6 +601,80 @@ const histories: readonly Case[] = [
   },
 ];
 
+/** The tenant's own files as they were; the infrastructure's stay. */
+const rollBack = ({ journals, tree }: Copy): void => {
+  for (const [own, theirs] of [
+    [journals, copyOf(earlier).journals],
+    [tree, copyOf(earlier).tree],
+  ] as const) {
+    rmSync(own, { recursive: true });
+    cpSync(theirs, own, { recursive: true });
+  }
+};
+
+const infrastructure: readonly Case[] = [
+  {
+    name: 'a tenant’s ledger of before, while the infrastructure has logged more',
+    tamper: rollBack,
+    found: { heads: ['behind'] },
+  },
+  {
+    name: 'a tenant’s ledger of before, logged as if nothing had been',
+    tamper: async (copy) => {
+      rollBack(copy);
+      await using tree = await openTree({
+        ...{ directory: copy.tree, journals: copy.journals, signer, clock: steppingClock() },
+      });
+      await logHead(copy.home, tree, true);
+    },
+    found: { heads: ['behind', 'rollback'] },
+  },
+  {
+    name: 'a tenant’s ledger rewritten and signed again with its key',
+    tamper: async ({ home, journals, tree: directory }) => {
+      rmSync(directory, { recursive: true });
+      rmSync(journals, { recursive: true });
+      cpSync(copyOf(other).journals, journals, { recursive: true });
+      await grow(home);
+      await using tree = await openTree({ directory, journals, signer, clock: steppingClock() });
+      while ((await tree.integrate()).more);
+    },
+    // No witness follows the tenant's own tree then; those of the infrastructure have seen the heads that it logged.
+    found: { heads: ['fork'], witnesses: ['fork'] },
+  },
+  {
+    name: 'the infrastructure’s head taken away',
+    tamper: ({ host }) => rmSync(path.join(host, 'checkpoint')),
+    found: { heads: ['signature'] },
+  },
+  {
+    name: 'the second signature of the infrastructure’s head taken away',
+    tamper: ({ host }) => dropSecond(path.join(host, 'checkpoint')),
+    found: { heads: ['downgrade'] },
+  },
+  {
+    name: 'another size in a head that the infrastructure logged',
+    tamper: ({ host }) => editBundle(host, '"size":', '"size":1'),
+    found: { heads: ['bundle'] },
+  },
+  {
+    name: 'another root in a head that the infrastructure logged',
+    tamper: ({ host }) => editBundle(host, '"root":"sha256:', '"root":"sha257:'),
+    found: { heads: ['root'] },
+  },
+];
+
+function editBundle(tree: string, was: string, is: string): void {
+  const folder = path.join(tree, 'tile/entries');
+  const [file = ''] = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    statSync(path.join(folder, name)).isFile(),
+  );
+  const at = path.join(folder, file);
+  const bytes = readFileSync(at).toString('latin1');
+  expect(bytes).toContain(was);
+  writeFileSync(at, bytes.replace(was, is), 'latin1');
+}
+
 function fail(): never {
   throw new Error('the ledger has more entries than this');
 }
@@ -574,16 +686,19 @@ describe('the tamper matrix', () => {
     expect(copyOf(good).first).not.toBe(copyOf(good).last);
   });
 
-  it.each([...bytes, ...losses, ...moves, ...histories])('names $name', async ({ tamper, found, key, held }) => {
-    const home = mkdtempSync(path.join(root, 'case-'));
-    cpSync(path.join(good, 'ledger'), path.join(home, 'ledger'), { recursive: true });
-    await tamper(copyOf(home));
-    const named = byBoth(home, key, held === true ? [heldNote] : []);
-    for (const [part, codes] of Object.entries(found)) {
-      expect(named[part as VerifyPart] ?? [], part).toEqual(expect.arrayContaining([...codes]));
-    }
-    rmSync(home, { recursive: true });
-  });
+  it.each([...bytes, ...losses, ...moves, ...histories, ...infrastructure])(
+    'names $name',
+    async ({ tamper, found, key, held }) => {
+      const home = mkdtempSync(path.join(root, 'case-'));
+      cpSync(path.join(good, 'ledger'), path.join(home, 'ledger'), { recursive: true });
+      await tamper(copyOf(home));
+      const named = byBoth(home, key, held === true ? [heldNote] : []);
+      for (const [part, codes] of Object.entries(found)) {
+        expect(named[part as VerifyPart] ?? [], part).toEqual(expect.arrayContaining([...codes]));
+      }
+      rmSync(home, { recursive: true });
+    },
+  );
 
   it('says what it cannot find: an entry behind the tree’s head, and a clock that was set back', async () => {
     const home = mkdtempSync(path.join(root, 'case-'));
@@ -609,11 +724,11 @@ describe('the second signature of a head', () => {
     cpSync(path.join(good, 'ledger'), path.join(home, 'ledger'), { recursive: true });
     const whole = askPython(home);
     expect(whole.notes.join()).toContain('not checked: the ML-DSA-44 signatures');
-    expect(whole.parts.filter(({ open }) => open).map(({ part }) => part)).toEqual(['tree', 'witnesses']);
+    expect(whole.parts.filter(({ open }) => open).map(({ part }) => part)).toEqual(['tree', 'heads', 'witnesses']);
     const first = askPython(home, logKey.verifierKey.split('\n')[0]);
     expect([first.notes, first.parts.filter(({ open }) => open)]).toEqual([[], []]);
     flipBit(path.join(copyOf(home).tree, 'checkpoint'), -6);
-    expect(verify(home).found).toEqual({ tree: ['signature'], witnesses: ['signature'] });
+    expect(verify(home).found).toEqual({ tree: ['signature'], heads: ['signature'], witnesses: ['signature'] });
     expect(verifyInPython(home)).toEqual({});
     // Who pins the first key alone has no use for the line.
     expect(verify(home, logKey.verifierKey.split('\n')[0]).found).toEqual({});

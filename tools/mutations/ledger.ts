@@ -134,6 +134,55 @@ export const ledgerMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
+    src('verify/heads'),
+    [ledger('heads')],
+    [
+      ['a tree may be behind', 'if (size > head.size) {', 'if (size < 0) {'],
+      [
+        'a tree may be another',
+        'if (toLeafText(rootOf(size, hashAt)) === root) continue;',
+        'if (rootOf(size, hashAt).length === 32) continue;',
+      ],
+      ['a smaller head may follow a larger one', 'if (size < newest)', 'if (size < 0)'],
+      ['heads of any log', 'heads.filter(({ log }) => log === head.origin)', 'heads.filter(() => true)'],
+      ['no tree of the infrastructure is fine', 'findings.leave(unlogged);', ''],
+    ],
+  ),
+  ...mutationsOf(
+    src('verify/infrastructure'),
+    [ledger('heads')],
+    [
+      [
+        'its entries need not give its root',
+        'if (edge.root().equals(under.root)) return heads;',
+        'if (edge.size >= 0) return heads;',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    src('verify/witnesses'),
+    [ledger('heads')],
+    [
+      ['cosigned without this tree', 'if (own.length === 0) {', 'if (own.length < 0) {'],
+      ['anybody cosigned the infrastructure', 'checkQuorum(findings, cosigned.note, policy);', ''],
+      [
+        'more was cosigned than there is',
+        'if (cosigned.head.size > newest.head.size) {',
+        'if (cosigned.head.size < 0) {',
+      ],
+    ],
+  ),
+  ...mutationsOf(
+    src('tree/receipt'),
+    [ledger('heads')],
+    [
+      ['the head of another log', 'said.log !== origin ||', ''],
+      ['a head of another size', 'said.size !== size ||', ''],
+      ['a head of another root', '|| said.root !== toLeafText(root)', ''],
+      ['an unproved head', 'if (!logged.ok) return {', 'if (!logged.ok) return proved.ok ? proved : {'],
+    ],
+  ),
+  ...mutationsOf(
     src('tree/checkpoint'),
     [ledger('second-line')],
     [

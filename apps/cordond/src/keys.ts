@@ -5,26 +5,36 @@ import { type Clock, isCordonError, type Random } from '@cordon/protocol';
 import { createSigningKey, openSigningKey, type PinnedKey, parsePublicKey, type Signer } from '@cordon/protocol/dsse';
 import { createKeyFile, readKeyFile, writeFileAtomic } from '@cordon/store';
 
+/** The keys of the tenant's log and of the infrastructure's. Two ledgers never share an origin, so each deployment has a domain. */
+export async function openLedgerKeys(
+  keys: string,
+  tenant: string,
+  random: Random,
+): Promise<{ readonly tenant: CheckpointSigner; readonly infrastructure: CheckpointSigner }> {
+  const domain = Buffer.from(random.bytes(8)).toString('hex');
+  const signer = await openLogKey(keys, 'ledger', `${tenant}.${domain}/ledger`);
+  // TENANT.D/ledger is logged by D/ledger, whichever D an older start has given it.
+  const infrastructure = signer.name.slice(signer.name.indexOf('.') + 1);
+  return { tenant: signer, infrastructure: await openLogKey(keys, 'infrastructure', infrastructure) };
+}
+
 /**
- * The keys that sign the ledger's checkpoints, Ed25519 and ML-DSA-44, in one file; made once. Their public halves lie
- * beside it, for whoever verifies.
+ * The keys that sign a log's checkpoints, Ed25519 and ML-DSA-44, in one file; made once, under this origin. Their public
+ * halves lie beside it, for whoever verifies.
  */
-export async function openLedgerKey(keys: string, tenant: string, random: Random): Promise<CheckpointSigner> {
-  const publicFile = path.join(keys, 'ledger.vkey');
-  const privateFile = path.join(keys, 'ledger.pem');
+async function openLogKey(keys: string, name: string, origin: string): Promise<CheckpointSigner> {
+  const publicFile = path.join(keys, `${name}.vkey`);
+  const privateFile = path.join(keys, `${name}.pem`);
   const known = await readKeyText(privateFile);
   if (known !== null) {
     const verifierKey = await readKeyText(publicFile);
-    const origin = verifierKey?.split('+', 1)[0] ?? '';
     // A ledger from before there was a second key gets one; the private half first, since the public one follows from it.
     const both = addSecondKey(known);
     if (both.trim() !== known) await writeFileAtomic(privateFile, both, 0o600);
-    const signer = openSigner(origin, both);
+    const signer = openSigner(verifierKey?.split('+', 1)[0] ?? '', both);
     if (signer.verifierKey !== verifierKey) await writeFileAtomic(publicFile, `${signer.verifierKey}\n`, 0o600);
     return signer;
   }
-  // A name of its own for each deployment: two ledgers never share an origin.
-  const origin = `${tenant}.${Buffer.from(random.bytes(8)).toString('hex')}/ledger`;
   const { privatePem, verifierKey } = createCheckpointKey(origin);
   await writeFileAtomic(publicFile, `${verifierKey}\n`, 0o600);
   await createKeyFile(privateFile, privatePem);

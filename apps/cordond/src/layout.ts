@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { infrastructureName } from '@cordon/ledger';
 import type { Configuration } from './configuration.ts';
 
 /** Where everything of one deployment lies; the one place that knows. */
@@ -11,6 +12,8 @@ export interface Layout {
   readonly policy: string;
   readonly journals: string;
   readonly tree: string;
+  /** Journal and tree of the host itself; no tenant can have this name. */
+  readonly infrastructure: { readonly name: string; readonly journals: string; readonly tree: string };
   readonly engines: string;
   readonly witnesses: string;
   readonly apiSocket: string;
@@ -32,6 +35,11 @@ export function layoutOf({ home, runtime, tenant, installation }: Configuration)
     policy: path.join(home, 'policy'),
     journals: path.join(home, 'ledger/journal', tenant),
     tree: path.join(home, 'ledger/tree', tenant),
+    infrastructure: {
+      name: infrastructureName,
+      journals: path.join(home, 'ledger/journal', infrastructureName),
+      tree: path.join(home, 'ledger/tree', infrastructureName),
+    },
     witnesses: path.join(home, 'witnesses'),
     engines: path.join(home, 'ledger/engines'),
     apiSocket: path.join(runtime, 'api.sock'),

@@ -2,14 +2,17 @@ import { parseArgs } from 'node:util';
 import { type VerifyPart, verifyParts } from '@cordon/ledger';
 
 export const usage = `usage: verify --home DIR [--key FILE] [options]
-       verify --proof FILE --key FILE [--witnesses FILE] [--json]
+       verify --proof FILE --key FILE [--head FILE --infrastructure-key FILE] [--witnesses FILE] [--json]
        verify [--journal DIR] [--tree DIR --key FILE] [options]
 
   --home DIR         a CORDON_HOME: every tenant below DIR/ledger, with the key DIR/keys/ledger.vkey
   --journal DIR      one tenant's journals (…/ledger/journal/TENANT)
   --tree DIR         one tenant's tree (…/ledger/tree/TENANT)
   --key FILE         the log's public key, as you keep it yourself
+  --infrastructure DIR       the host's own tree (…/ledger/tree/infrastructure.host), which logs the heads of --tree
+  --infrastructure-key FILE  its public key, as you keep it; --home has its own
   --checkpoint FILE  a signed checkpoint that you kept; may be repeated
+  --head FILE        with --proof: the proof of the head that it stands under, for witnesses of the infrastructure alone
   --witnesses FILE   whose cosignatures you believe (C2SP tlog-policy); --home has its own
   --only PARTS       ${verifyParts.join(', ')}; with commas between; default: all that can run
   --part NAME        one of them; may be repeated
@@ -29,6 +32,10 @@ export interface Arguments {
   /** One receipt, and nothing else. */
   readonly proof: string | null;
   readonly key: string | null;
+  /** The proof of the head that `proof` stands under. */
+  readonly head: string | null;
+  readonly infrastructure: string | null;
+  readonly infrastructureKey: string | null;
   readonly checkpoints: readonly string[];
   readonly parts: readonly VerifyPart[] | null;
   readonly keys: string | null;
@@ -61,6 +68,15 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
   const proof = values.proof ?? null;
   if (proof !== null && (home !== null || journal !== null || tree !== null)) return wrong('--proof stands alone');
   if (proof !== null && key === null) return wrong('--proof needs --key');
+  const head = values.head ?? null;
+  const infrastructure = values.infrastructure ?? null;
+  const infrastructureKey = values['infrastructure-key'] ?? null;
+  if (head !== null && proof === null) return wrong('--head goes with --proof');
+  if (infrastructure !== null && tree === null) return wrong('--infrastructure goes with --tree');
+  if ((head !== null || infrastructure !== null) && infrastructureKey === null)
+    return wrong('--infrastructure and --head need --infrastructure-key');
+  if (infrastructureKey !== null && head === null && infrastructure === null && home === null)
+    return wrong('--infrastructure-key goes with --home, --infrastructure or --head');
   if (proof === null && home === null && journal === null && tree === null)
     return wrong('say what to verify: --home, --journal, --tree or --proof');
   if (home !== null && (journal !== null || tree !== null)) return wrong('--home stands alone');
@@ -75,6 +91,9 @@ export function parseArguments(words: readonly string[]): ParsedArguments {
       tree,
       proof,
       key,
+      head,
+      infrastructure,
+      infrastructureKey,
       parts: parts?.filter(isPart) ?? null,
       checkpoints: values.checkpoint ?? [],
       keys: values.keys ?? null,
@@ -97,6 +116,9 @@ function parse(words: readonly string[]) {
       tree: { type: 'string' },
       proof: { type: 'string' },
       key: { type: 'string' },
+      head: { type: 'string' },
+      infrastructure: { type: 'string' },
+      'infrastructure-key': { type: 'string' },
       checkpoint: { type: 'string', multiple: true },
       part: { type: 'string', multiple: true },
       only: { type: 'string', multiple: true },

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseWitnessPolicy, type ReceiptVerdict, verifyReceipt } from '@cordon/ledger';
+import { parseWitnessPolicy, type ReceiptVerdict, verifyReceipt, verifyReceiptThrough } from '@cordon/ledger';
 import type { Arguments } from './arguments.ts';
 import { printable } from './print.ts';
 
@@ -7,9 +7,19 @@ import { printable } from './print.ts';
 const yearEnd = 253_402_300_799;
 
 /** One receipt, with nothing but the public key and, if the reader has one, a policy of witnesses. Returns the exit status. */
-export function verifyOne(file: string, { key, witnesses, json, strict }: Arguments): number {
+export function verifyOne(file: string, given: Arguments): number {
+  const { key, head, infrastructureKey, witnesses, json, strict } = given;
   const policy = witnesses === null ? null : parseWitnessPolicy(readFileSync(witnesses, 'utf8'));
-  const verdict = verifyReceipt(readFileSync(file, 'utf8'), readFileSync(key ?? '', 'utf8'), policy);
+  const entry = readFileSync(file, 'utf8');
+  const log = readFileSync(key ?? '', 'utf8');
+  const verdict =
+    head === null
+      ? verifyReceipt(entry, log, policy)
+      : verifyReceiptThrough(
+          { entry, head: readFileSync(head, 'utf8') },
+          { log, infrastructure: readFileSync(infrastructureKey ?? '', 'utf8') },
+          policy,
+        );
   process.stdout.write(json ? `${JSON.stringify({ v: 'proof/1', ...verdict })}\n` : toText(verdict));
   return verdict.ok && (verdict.witnessed || !strict) ? 0 : 1;
 }

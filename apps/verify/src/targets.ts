@@ -1,6 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { listTenants, parseWitnessPolicy, type VerifyOptions } from '@cordon/ledger';
+import {
+  type InfrastructureOptions,
+  infrastructureName,
+  listTenants,
+  parseWitnessPolicy,
+  type VerifyOptions,
+  type VerifyPart,
+} from '@cordon/ledger';
 import type { Arguments } from './arguments.ts';
 import { keptEngines } from './engines.ts';
 import { findKeys, type KeysPlace } from './keys.ts';
@@ -24,7 +31,8 @@ export function targetsOf(given: Arguments): Target[] {
   const rest = { checkpoints, witnesses, ...(given.parts === null ? {} : { parts: given.parts }) };
   if (given.home === null) {
     const verifierKey = given.key === null ? null : readFileSync(given.key, 'utf8');
-    const options = { journals: given.journal, tree: given.tree, verifierKey, ...rest };
+    const infrastructure = given.infrastructure === null ? {} : { infrastructure: infrastructureOf(given) };
+    const options = { journals: given.journal, tree: given.tree, verifierKey, ...rest, ...infrastructure };
     return [{ name: given.tree ?? given.journal ?? '', options, engines: given.engines, keys: keysOf(given) }];
   }
   const ledger = join(given.home, 'ledger');
@@ -32,13 +40,15 @@ export function targetsOf(given: Arguments): Target[] {
   const verifierKey = readFileSync(given.key ?? join(given.home, 'keys', 'ledger.vkey'), 'utf8');
   const keys = join(given.home, 'keys');
   const heads = new Map(readKeptHeads(keys));
+  const host = hostOf(given.home, given.infrastructureKey);
   // A tenant of whom nothing but a signed head is left is the one to look at.
   const tenants = new Set([
     ...listTenants(join(ledger, 'journal')),
     ...listTenants(join(ledger, 'tree')),
     ...heads.keys(),
   ]);
-  return [...tenants].sort().map((tenant) => ({
+  tenants.delete(infrastructureName);
+  const targets = [...tenants].sort().map((tenant) => ({
     name: tenant,
     engines,
     keys: findKeys(given.keys ?? keys, tenant),
@@ -48,10 +58,43 @@ export function targetsOf(given: Arguments): Target[] {
       tree: join(ledger, 'tree', tenant),
       verifierKey,
       ...rest,
+      infrastructure: host,
       // Read before the tree is, so that a living log is only ever ahead of it.
       checkpoints: [...checkpoints, ...(heads.get(tenant) ?? [])],
     },
   }));
+  return [...targets, ...(host === null ? [] : hostTarget(given.home, host, rest))];
+}
+
+function infrastructureOf({ infrastructure, infrastructureKey }: Arguments): InfrastructureOptions {
+  return { tree: infrastructure ?? '', verifierKey: readFileSync(infrastructureKey ?? '', 'utf8') };
+}
+
+/** The tree that logs the tenants' heads; null when nothing at all is left of it, or never was. */
+function hostOf(home: string, given: string | null): InfrastructureOptions | null {
+  const tree = join(home, 'ledger/tree', infrastructureName);
+  const key = join(home, 'keys/infrastructure.vkey');
+  const traces = [key, tree, join(home, 'ledger/journal', infrastructureName), join(home, 'keys/infrastructure.head')];
+  return given !== null || traces.some(existsSync) ? { tree, verifierKey: readFileSync(given ?? key, 'utf8') } : null;
+}
+
+const hostParts: readonly VerifyPart[] = ['entries', 'complete', 'tree', 'witnesses'];
+
+/** The host's own ledger: it has no sessions, so nothing to judge again. */
+function hostTarget(
+  home: string,
+  { tree, verifierKey }: InfrastructureOptions,
+  { witnesses, parts }: Pick<VerifyOptions, 'witnesses' | 'parts'>,
+): Target[] {
+  const own = hostParts.filter((part) => parts === undefined || parts.includes(part));
+  const head = join(home, 'keys/infrastructure.head');
+  const options = {
+    ...{ journals: join(home, 'ledger/journal', infrastructureName), tree, verifierKey, parts: own },
+    checkpoints: existsSync(head) ? [readFileSync(head, 'utf8')] : [],
+    // Witnesses that follow the tenants' trees need not follow this; if no one follows either, the tenants' say so.
+    witnesses: existsSync(join(tree, 'cosigned')) ? (witnesses ?? null) : null,
+  };
+  return own.length === 0 ? [] : [{ name: infrastructureName, options, engines: [], keys: null }];
 }
 
 /** A journal's folder is called like its tenant. */

@@ -155,6 +155,11 @@ describe('parseArguments', () => {
       ['--home', 'x', '--part', 'everything'],
       ['--home', 'x', '--only', 'entries,everything'],
       ['--home', 'x', '--json=maybe'],
+      ['--proof', 'p', '--key', 'k', '--head', 'h'],
+      ['--home', 'x', '--head', 'h', '--infrastructure-key', 'k'],
+      ['--tree', 't', '--key', 'k', '--infrastructure', 'i'],
+      ['--journal', 'j', '--infrastructure', 'i', '--infrastructure-key', 'k'],
+      ['--proof', 'p', '--key', 'k', '--infrastructure-key', 'k'],
     ];
     for (const words of wrong) expect(parseArguments(words).kind, words.join(' ')).toBe('wrong');
     const parsed = parseArguments([
@@ -177,6 +182,9 @@ describe('parseArguments', () => {
         tree: 't',
         proof: null,
         key: 'k',
+        head: null,
+        infrastructure: null,
+        infrastructureKey: null,
         checkpoints: ['a', 'b'],
         parts: ['tree'],
         keys: null,

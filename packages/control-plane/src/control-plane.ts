@@ -57,7 +57,7 @@ export class ControlPlane {
   /** Ends everything: sandboxes, gateways, supervisor, and the records of it. Stores and ledger are the caller's. */
   async close(): Promise<void> {
     const { sessions, link, registry, recorder, gateways, integrator, witnessing, tenant } = this.#parts;
-    const { approvals, webhook, shadow } = this.#parts;
+    const { infrastructure, approvals, webhook, shadow } = this.#parts;
     const { log, person } = this.#options;
     const quietly = (what: string) => (error: unknown) => log.fault(what, error);
     sessions.close();
@@ -77,6 +77,7 @@ export class ControlPlane {
     await this.#api[Symbol.asyncDispose]();
     await integrator[Symbol.asyncDispose]().catch(quietly('ledger at shutdown'));
     await recorder[Symbol.asyncDispose]().catch(quietly('journal at shutdown'));
+    await infrastructure[Symbol.asyncDispose]().catch(quietly('ledger of the infrastructure at shutdown'));
   }
 
   async #listen(): Promise<void> {
@@ -117,6 +118,7 @@ export class ControlPlane {
       gateways,
       shredder,
       witnessing,
+      infrastructure,
       trust,
       shadow,
     } = this.#parts;
@@ -156,7 +158,7 @@ export class ControlPlane {
       ...keyRoutes(this.#options.permitKey),
       ...budgetRoutes(this.#parts.budgets),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),
-      ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder, witnessing }),
+      ...ledgerRoutes({ tree, integrator, decisions, publicKey, shredder, witnessing, infrastructure }),
     ];
     return [...routes, openApiRoute(routes, version)];
   }
@@ -213,7 +215,7 @@ export class ControlPlane {
 
   #warnings(): string[] {
     const { overrides } = this.#options;
-    const { link, tenant, integrator, witnessing, table, recorder, gateways } = this.#parts;
+    const { link, tenant, integrator, witnessing, infrastructure, table, recorder, gateways } = this.#parts;
     return [
       ...overrides(),
       ...(link.state === null ? ['no supervisor: nothing can start'] : []),
@@ -222,6 +224,7 @@ export class ControlPlane {
         : []),
       ...(recorder.failure === null ? [] : [`the ledger cannot be written: ${recorder.failure.message}`]),
       ...witnessing.warnings,
+      ...(infrastructure.problem === null ? [] : [`the ledger of the infrastructure: ${infrastructure.problem}`]),
       ...integrator.problems.map((problem) => `a journal cannot be read: ${problem}`),
       ...tenant.problems.map(
         (problem) =>

@@ -48,6 +48,10 @@ export const limits = {
   gatewayStatsTimeoutMs: 1000,
   /** A gateway denies when it has not heard from us for this long (issue: 15 s); a beat is sent three times in it. */
   gatewayLeaseMs: 15_000,
+  /** A head of a tenant is on record in the tree of the infrastructure after this long at most. */
+  headIntervalMs: 60_000,
+  /** Entries of that tree that are looked through at once for a head. */
+  headsReadMax: 100,
   /** Between two rounds of asking witnesses. */
   witnessIntervalMs: 60_000,
   /** After an approval, an activation or a kill, so that several at once are one round. */

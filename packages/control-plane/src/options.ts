@@ -7,6 +7,7 @@ import type { Store } from '@cordon/store';
 import type { WebhookPost } from './approvals/webhook.ts';
 import type { SocketPaths, SupervisorSource } from './daemon.ts';
 import type { HostFiles } from './files.ts';
+import type { InfrastructureOptions } from './ledger/infrastructure.ts';
 import type { AskWitness } from './ledger/witnessing.ts';
 import type { Log } from './log.ts';
 import type { Operator, PeopleFile } from './people/people.ts';
@@ -39,6 +40,8 @@ export interface ControlPlaneOptions {
   readonly witnessFile: string;
   readonly askWitness: AskWitness;
   readonly publicKey: string;
+  /** The host's own tree, which logs the heads of the tenants'. */
+  readonly infrastructure: InfrastructureOptions;
   readonly secrets: SecretStore;
   readonly authority: AuthoritySource;
   /** Signs receipts for uses of approvals, and nothing else. */

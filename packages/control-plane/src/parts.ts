@@ -6,6 +6,7 @@ import { Budgets } from './budgets/budgets.ts';
 import { GatewayStates } from './daemon.ts';
 import { Labels } from './labels/labels.ts';
 import { Decisions } from './ledger/decisions.ts';
+import { Infrastructure } from './ledger/infrastructure.ts';
 import { Integrator } from './ledger/integrator.ts';
 import { Recorder } from './ledger/recorder.ts';
 import { Refusals } from './ledger/refusals.ts';
@@ -33,6 +34,7 @@ interface Records {
   readonly recorder: Recorder;
   readonly labels: Labels;
   readonly witnessing: Witnessing;
+  readonly infrastructure: Infrastructure;
   readonly people: People;
   readonly budgets: Budgets;
   readonly integrator: Integrator;
@@ -116,8 +118,17 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     indexed: (attempts) => decisions.announce(attempts),
     refused: () => refusals.announce(),
   });
+  const infrastructure = await Infrastructure.open(options.infrastructure, [tree], log);
   const witnessing = new Witnessing({
-    ...{ tree, integrator, recorder: () => recorder, ask: options.askWitness, log },
+    logs: [
+      { tree, recorder: () => recorder, integrate: () => integrator.run() },
+      {
+        tree: infrastructure.tree,
+        recorder: () => infrastructure.recorder,
+        integrate: () => infrastructure.run(),
+      },
+    ],
+    ...{ ask: options.askWitness, log },
     policyText: () => files.readText(options.witnessFile, limits.configFileBytesMax),
   });
   const recorder: Recorder = await Recorder.open({
@@ -146,7 +157,7 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     labels: new Labels({ store: store.labels, recorder, clock }),
     trust: await Trust.open({ tenant: options.tenant, store, people, recorder }),
     shadow: new Shadow({ engine, decisions, sessions: store.sessions }, clock, log),
-    ...{ recorder, witnessing, people, integrator, decisions, refusals, tenant, registry, budgets },
+    ...{ recorder, infrastructure, witnessing, people, integrator, decisions, refusals, tenant, registry, budgets },
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),
     feed: new SessionFeed(),

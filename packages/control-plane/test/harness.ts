@@ -36,6 +36,7 @@ const compiled = compileEngine(readFileSync(wasm));
 export const testEngine = (): Engine => createEngine(compiled.module, compiled.digest);
 const authority = await createAuthority({ clock: systemClock, random: systemRandom, tenant: 'local' });
 const { privatePem, verifierKey } = createCheckpointKey('local.test/ledger');
+const hostKey = createCheckpointKey('test/ledger');
 
 /** An example of RFC 7517, appendix A.1, with its own thumbprint. */
 const permitKey: PermitPublicKey = {
@@ -152,6 +153,11 @@ export class Harness implements AsyncDisposable {
     const store = await openStore(path.join(this.home, 'cordon.db'));
     const signer = openSigner('local.test/ledger', privatePem);
     const tree = await openTree({ directory: path.join(this.home, 'tree/local'), journals, signer, clock });
+    const hostJournals = path.join(this.home, 'journal/infrastructure.host');
+    const hostTree = await openTree({
+      ...{ directory: path.join(this.home, 'tree/infrastructure.host'), journals: hostJournals, clock },
+      signer: openSigner('test/ledger', hostKey.privatePem),
+    });
     const tenantKey = Buffer.alloc(32, 7);
     const bodyKeys = new KeyStore({ directory: path.join(this.home, 'body-keys'), tenant: 'local', tenantKey }, random);
     const files = new Map<string, Uint8Array>();
@@ -197,6 +203,10 @@ export class Harness implements AsyncDisposable {
       askWitness: (url, body) => this.askWitness(url, body),
       tree,
       publicKey: verifierKey,
+      infrastructure: {
+        tree: hostTree,
+        openJournal: () => openJournal({ directory: hostJournals, tenant: 'infrastructure.host', writer: 'cp', clock }),
+      },
       secrets,
       approvalSigner: openSigningKey(this.approvalKey.privatePem),
       postWebhook: async (url, body) => {
@@ -245,6 +255,7 @@ export class Harness implements AsyncDisposable {
     this.#close = async () => {
       await plane.close();
       await tree.close();
+      await hostTree.close();
       secrets[Symbol.dispose]();
       await store.close();
     };
@@ -276,6 +287,7 @@ export class Harness implements AsyncDisposable {
   }
 
   readonly publicKey = verifierKey;
+  readonly hostKey = hostKey.verifierKey;
 
   get api(): string {
     return path.join(this.run, 'api.sock');

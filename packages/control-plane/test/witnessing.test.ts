@@ -5,7 +5,9 @@ import {
   createWitnessKey,
   openCosigner,
   parseCosignatureKey,
+  parseWitnessPolicy,
   splitNote,
+  verifyReceiptThrough,
   Witness,
 } from '@cordon/ledger';
 import { systemClock } from '@cordon/protocol';
@@ -49,7 +51,9 @@ describe('witnesses', () => {
     expect(urls).toEqual([]);
     believe(harness);
     expect(await provedUnderCosigned(harness)).toBe(true);
-    expect(urls).toEqual(['http://witness.invalid/add-checkpoint']);
+    // It is shown both heads, and follows the one whose key it was given.
+    expect(urls).toEqual(Array(2).fill('http://witness.invalid/add-checkpoint'));
+    expect(JSON.stringify((await harness.get('/v1/status')).json.warnings)).not.toContain('witness');
     // The next process remembers no size; the witness tells it.
     await harness.close();
     await harness.open();
@@ -57,6 +61,27 @@ describe('witnesses', () => {
     const { json } = await harness.get('/v1/ledger/entries?limit=500');
     const witnessed = json.entries.filter(({ entry }: { entry: { type: string } }) => entry.type === 'witness');
     expect(witnessed[0].entry.data).toMatchObject({ names: ['w1'], refused: [], quorum: true });
+  });
+
+  test('one that follows the infrastructure alone has seen the heads that it logs', async () => {
+    await using harness = await Harness.start();
+    const cosigner = openCosigner('w.test/1', key.privatePem);
+    const directory = path.join(harness.folder, 'witness');
+    using witness = new Witness({ directory, cosigner, logs: [harness.hostKey], clock: systemClock });
+    believe(harness);
+    harness.askWitness = async (_, body) => witness.addCheckpoint(body);
+    const { json } = await harness.get('/v1/ledger/proof?index=0&through=infrastructure');
+    const policy = parseWitnessPolicy(`witness w1 ${key.verifierKey}\nquorum w1\n`);
+    const keys = { log: harness.publicKey, infrastructure: harness.hostKey };
+    const verdict = verifyReceiptThrough({ entry: json.receipt, head: json.head }, keys, policy);
+    expect(verdict).toMatchObject({ ok: true, index: 0, witnessed: true });
+    expect(witness.latest('local.test/ledger')).toBe(null);
+    expect(JSON.stringify((await harness.get('/v1/status')).json.warnings)).not.toContain('witness');
+    // One that knows neither is of no use, and somebody should hear it.
+    harness.askWitness = async () => ({ status: 404, type: 'text/plain', body: 'this log is not witnessed here\n' });
+    expect((await harness.get('/v1/ledger/proof?index=999&through=infrastructure')).status).toBe(404);
+    await harness.get('/v1/ledger/proof?index=0');
+    expect(JSON.stringify((await harness.get('/v1/status')).json.warnings)).toContain('follows none of the logs');
   });
 
   test('a kill is shown to them at once', async () => {

@@ -18,13 +18,22 @@ export { SessionKeyring } from './seal/keyring.ts';
 export { type BodyKeys, noKeys, openBody } from './seal/open.ts';
 export type { BodyKey, Sealing } from './seal/seal.ts';
 export { openTree, type TreeOptions } from './tree/integrator.ts';
+export { headData, infrastructureName, type LoggedHead, toLoggedHead } from './tree/logged-head.ts';
 export { addSecondKey, type CheckpointSigner, createCheckpointKey, openSigner, splitNote } from './tree/note.ts';
 export { type ProofVerdict, verifyProof } from './tree/proof.ts';
-export { encodeReceipt, parseReceipt, type Receipt, type ReceiptVerdict, verifyReceipt } from './tree/receipt.ts';
+export {
+  encodeReceipt,
+  parseReceipt,
+  type Receipt,
+  type ReceiptVerdict,
+  verifyReceipt,
+  verifyReceiptThrough,
+} from './tree/receipt.ts';
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
 export type { ApprovalsOptions, JudgeApproval, RecordedUse } from './verify/approvals.ts';
 export { type DecisionsOptions, verifyDecisions } from './verify/decisions.ts';
 export { type Frame, framesOf } from './verify/frames.ts';
+export type { InfrastructureOptions } from './verify/infrastructure.ts';
 export { PolicyRecords } from './verify/policies.ts';
 export type { RecordedDecision, RecordedPolicies, Replay, Replayed } from './verify/replay.ts';
 export {

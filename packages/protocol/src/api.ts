@@ -328,6 +328,8 @@ export const ledgerProof = z.strictObject({
   publicKey: z.string(),
   /** The same as one file (C2SP tlog-proof), for whoever is to check it. */
   receipt: z.string(),
+  /** Where it was asked for: the receipt of the entry by which the infrastructure's tree has logged this head. */
+  head: z.optional(z.string()),
 });
 export type LedgerProof = z.infer<typeof ledgerProof>;
 

@@ -34,6 +34,7 @@ export type EntryType =
   | 'recovery'
   | 'gap'
   | 'witness'
+  | 'head'
   | 'shred';
 
 /** Where the sealed part of an entry lies: in the body file beside the journal, under its digest. */

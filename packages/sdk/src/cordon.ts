@@ -178,9 +178,13 @@ export class Cordon {
     return (await this.#client.call('GET', '/v1/keys', api.permitKeys)).keys;
   }
 
-  /** An inclusion proof that anybody can check with the public key alone. */
-  prove(of: { attempt: string } | { index: number }): Promise<LedgerProof> {
-    return this.#client.call('GET', '/v1/ledger/proof', api.ledgerProof, { query: of });
+  /**
+   * An inclusion proof that anybody can check with the public key alone; `through` the infrastructure's tree for witnesses
+   * that follow only that one.
+   */
+  prove(of: { attempt: string } | { index: number }, through?: 'infrastructure'): Promise<LedgerProof> {
+    const query = through === undefined ? of : { ...of, through };
+    return this.#client.call('GET', '/v1/ledger/proof', api.ledgerProof, { query });
   }
 
   /** Destroys the key of an ended session: what was kept of it is unreadable for ever. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import type { Cordon } from '@cordon/sdk';
 import type { Command } from '../command.ts';
 import { exportProgram, verifyProgram, witnessProgram } from '../daemon.ts';
@@ -23,8 +24,11 @@ export const verify: Command = {
     },
     only: {
       value: 'PARTS',
-      about: 'entries, complete, tree, witnesses, approvals, kill, decisions; with commas between',
+      about:
+        'entries, complete, tree, heads, witnesses, approvals, labels, counters, kill, decisions; with commas between',
     },
+    head: { value: 'FILE', about: 'with --proof: the proof of the head that it stands under' },
+    'infrastructure-key': { value: 'FILE', about: "public key of the infrastructure's ledger, as you keep it" },
     every: { about: 'ask the policy engine about each decision, also where no policy can tell two apart' },
     strict: { about: 'exit status 1 also when something could not be looked at' },
     json: { about: 'the report as JSON' },
@@ -37,7 +41,7 @@ export const verify: Command = {
     const proof = args.text('proof');
     if (proof !== undefined && key === undefined)
       throw usageError('a proof is checked with a key that you trust: --key FILE');
-    const given = (['only', 'witnesses'] as const).flatMap((name) => {
+    const given = (['only', 'witnesses', 'head', 'infrastructure-key'] as const).flatMap((name) => {
       const value = args.text(name);
       return value === undefined ? [] : [`--${name}`, value];
     });
@@ -181,6 +185,7 @@ export const prove: Command = {
   words: [0, 1],
   options: {
     index: { value: 'N', about: 'the entry at this index' },
+    head: { value: 'FILE', about: 'for witnesses of the infrastructure alone: writes the proof of the head there' },
     json: { about: 'entry, path, checkpoint and key as JSON instead' },
   },
   details: [
@@ -188,13 +193,19 @@ export const prove: Command = {
     'of witnesses. Whoever has the public key checks it offline:',
     '  cordon ledger prove ATTEMPT > done.tlog-proof',
     '  cordon ledger verify --proof done.tlog-proof --key ledger.vkey',
+    'Witnesses that follow keys/infrastructure.vkey alone have seen a head of this ledger as an entry of that one: two proofs,',
+    '  cordon ledger prove ATTEMPT --head head.tlog-proof > done.tlog-proof',
+    '  cordon ledger verify --proof done.tlog-proof --key ledger.vkey --head head.tlog-proof --infrastructure-key FILE',
   ],
   run: async ({ at, cordon }, args) => {
     const attempt = args.words[0];
     const index = args.text('index');
     if ((attempt === undefined) === (index === undefined)) throw usageError('say which entry: ATTEMPT or --index N');
     const client = await cordon();
-    const proof = await client.prove(attempt === undefined ? { index: parseCount('index', index ?? '') } : { attempt });
+    const of = attempt === undefined ? { index: parseCount('index', index ?? '') } : { attempt };
+    const head = args.text('head');
+    const proof = await client.prove(of, head === undefined ? undefined : 'infrastructure');
+    if (head !== undefined) writeFileSync(head, proof.head ?? '');
     at.stdout.write(args.flag('json') ? jsonLine(proof) : proof.receipt);
     return exitStatus.ok;
   },

@@ -12,7 +12,7 @@ import {
   AuthorityKeeper,
   openApprovalSigner,
   openBodyKeys,
-  openLedgerKey,
+  openLedgerKeys,
   openOperatorKey,
   peopleFile,
   readKeyBytes,
@@ -46,14 +46,19 @@ export async function runControl(configuration: Configuration): Promise<void> {
   // From here on no other cordond of this state lives: what lies at our sockets' addresses was left by a dead one.
   // But another state's cordond may use the same runtime folder; its sockets are not ours to remove.
   for (const socket of [layout.apiSocket, layout.controlSocket]) await takeAddress(socket);
-  const signer = await openLedgerKey(layout.keys, tenant, random);
+  const signers = await openLedgerKeys(layout.keys, tenant, random);
   await using tree = await openTree({
     directory: layout.tree,
     journals: layout.journals,
-    signer,
+    signer: signers.tenant,
     clock,
     // Beside the key: whoever can write below ledger/ alone cannot make us sign another history in place of this one.
     headFile: path.join(layout.keys, `ledger-${tenant}.head`),
+  });
+  const { infrastructure } = layout;
+  await using hostTree = await openTree({
+    ...{ directory: infrastructure.tree, journals: infrastructure.journals, signer: signers.infrastructure, clock },
+    headFile: path.join(layout.keys, 'infrastructure.head'),
   });
   const bodyKeys = await openBodyKeys(layout.keys, tenant, random);
   const authority = await AuthorityKeeper.open(layout.keys, tenant, clock, random);
@@ -86,7 +91,15 @@ export async function runControl(configuration: Configuration): Promise<void> {
     witnessFile: layout.witnesses,
     askWitness,
     tree,
-    publicKey: signer.verifierKey,
+    publicKey: signers.tenant.verifierKey,
+    infrastructure: {
+      tree: hostTree,
+      openJournal: () =>
+        openJournal({
+          ...{ directory: infrastructure.journals, tenant: infrastructure.name, writer, clock },
+          atLeast: hostTree.integratedWseq(writer),
+        }),
+    },
     secrets,
     authority,
     approvalSigner: await openApprovalSigner(layout.keys),

@@ -97,6 +97,10 @@ class TreeIntegrator implements LedgerTree {
     this.#cosigned = this.#loadCosigned();
   }
 
+  get origin(): string {
+    return this.#options.signer.name;
+  }
+
   get head(): TreeHead {
     return this.#committed.head;
   }
@@ -149,13 +153,11 @@ class TreeIntegrator implements LedgerTree {
     }));
   }
 
-  prove(index: number): LedgerProof {
+  prove(index: number, under?: number): LedgerProof {
     const [found] = this.entries(index, 1);
     if (found === undefined) throw missing(index, this.head.size);
-    // A head that others saw proves more than a newer one that nobody saw.
-    const seen = this.#cosigned !== null && index < this.#cosigned.size ? this.#cosigned : null;
-    const size = seen?.size ?? this.head.size;
-    const checkpoint = seen?.note ?? this.head.checkpoint;
+    const { size, checkpoint } = under === undefined ? this.#headFor(index) : this.#headOf(under);
+    if (index >= size) throw missing(index, size);
     const path = proveInclusion(index, size, this.#reader.hashAt(this.head.size));
     const bytes = Buffer.from(entryText(found.entry));
     return {
@@ -167,6 +169,19 @@ class TreeIntegrator implements LedgerTree {
       publicKey: this.#options.signer.verifierKey,
       receipt: encodeReceipt({ entry: bytes, index, path, checkpoint }),
     };
+  }
+
+  /** A head that others saw proves more than a newer one that nobody saw. */
+  #headFor(index: number): { readonly size: number; readonly checkpoint: string } {
+    const seen = this.#cosigned;
+    return seen !== null && index < seen.size ? { size: seen.size, checkpoint: seen.note } : this.head;
+  }
+
+  /** What the tree was at that size is what it still holds, so that signing it again says nothing new. */
+  #headOf(size: number): { readonly size: number; readonly checkpoint: string } {
+    if (size > this.head.size) throw missing(size, this.head.size);
+    const root = rootOf(size, this.#reader.hashAt(this.head.size));
+    return { size, checkpoint: this.#options.signer.sign(encodeCheckpoint({ origin: this.origin, size, root })) };
   }
 
   get cosigned(): LedgerTree['cosigned'] {

@@ -7,6 +7,7 @@ import { limits } from '../limits.ts';
 import { checkCosignature } from '../witness/cosignature.ts';
 import type { WitnessPolicy } from '../witness/policy.ts';
 import { openCheckpoint } from './checkpoint.ts';
+import { toLoggedHead } from './logged-head.ts';
 import { checkInclusion } from './merkle.ts';
 import { parseVerifierKey, splitNote } from './note.ts';
 import { parseBase64 } from './note-key.ts';
@@ -90,6 +91,27 @@ export function verifyReceipt(text: string, verifierKey: string, policy: Witness
     if (!isCordonError(error)) throw error;
     return { ok: false, why: error.message };
   }
+}
+
+/**
+ * As {@link verifyReceipt}, for witnesses that follow the infrastructure's tree alone: the second receipt proves that this
+ * tree has logged the very head that the first one stands under.
+ */
+export function verifyReceiptThrough(
+  { entry, head }: { readonly entry: string; readonly head: string },
+  keys: { readonly log: string; readonly infrastructure: string },
+  policy: WitnessPolicy | null,
+): ReceiptVerdict {
+  const proved = verifyReceipt(entry, keys.log, null);
+  if (!proved.ok) return proved;
+  const logged = verifyReceipt(head, keys.infrastructure, policy);
+  if (!logged.ok) return { ok: false, why: `the proof of the head: ${logged.why}` };
+  const { origin, size, root } = openCheckpoint(parseReceipt(entry).checkpoint, parseVerifierKey(keys.log));
+  const said = toLoggedHead(logged.entry);
+  if (said === null || said.log !== origin || said.size !== size || said.root !== toLeafText(root)) {
+    return { ok: false, why: 'the second proof is not of the head that the first one stands under' };
+  }
+  return { ...proved, witnesses: logged.witnesses, witnessed: logged.witnessed };
 }
 
 function witnessesOf(note: string, policy: WitnessPolicy | null): { name: string; seconds: number }[] {

@@ -39,6 +39,8 @@ export interface TreeEntry {
  * so a crash at any point leaves a tree that its checkpoint describes, and journals that reach at least as far.
  */
 export interface LedgerTree extends AsyncDisposable {
+  /** The log's name, which stands in its heads and keys. */
+  readonly origin: string;
   readonly head: TreeHead;
   /** Takes in what the journals have grown by. Calls queue up; a failed one has changed nothing. */
   integrate(): Promise<Integration>;
@@ -46,8 +48,13 @@ export interface LedgerTree extends AsyncDisposable {
   integratedWseq(writer: string): number;
   /** @throws CordonError `ledger-missing` `ledger-damaged` */
   entries(from: number, count: number): TreeEntry[];
-  /** Proof that the entry at `index` is under the present checkpoint. @throws CordonError `ledger-missing` */
-  prove(index: number): LedgerProof;
+  /**
+   * Proof that the entry at `index` is in the tree: under the newest head that witnesses cosigned, if that covers it, else
+   * under the present one; or under the head of the size `under`, which is signed again.
+   *
+   * @throws CordonError `ledger-missing`
+   */
+  prove(index: number, under?: number): LedgerProof;
   /** What the last {@link LedgerTree.keepCosigned} kept; null when others have cosigned nothing yet. */
   readonly cosigned: { readonly note: string; readonly size: number } | null;
   /**

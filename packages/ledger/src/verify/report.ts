@@ -4,6 +4,7 @@ export type VerifyPart =
   | 'entries'
   | 'complete'
   | 'tree'
+  | 'heads'
   | 'witnesses'
   | 'approvals'
   | 'labels'
@@ -14,6 +15,7 @@ export const verifyParts: readonly VerifyPart[] = [
   'entries',
   'complete',
   'tree',
+  'heads',
   'witnesses',
   'approvals',
   'labels',

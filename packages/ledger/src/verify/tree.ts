@@ -10,6 +10,7 @@ import { parseBundle, type TileName, tileAt, tilePath, tileWidth } from '../tree
 import { JournalMatch } from './match.ts';
 import { Findings, type PartReport } from './report.ts';
 import { signatureCodeOf } from './signature.ts';
+import { overSteady } from './steady.ts';
 
 export interface TreeVerifyOptions {
   readonly tree: string;
@@ -20,16 +21,12 @@ export interface TreeVerifyOptions {
   readonly checkpoints: readonly string[];
 }
 
-/** How often to begin again when a live integrator replaces the head under our reading. */
-const triesMax = 5;
-
 /** Rebuilds the whole tree from its entries and compares every tile, the signed head, and every head kept before. */
 export function verifyTree(options: TreeVerifyOptions): PartReport {
-  for (let tries = 1; ; tries++) {
-    const note = readHead(options.tree);
-    const report = verifyHead(options, note);
-    if (report.ok || tries === triesMax || readHead(options.tree) === note) return report;
-  }
+  return overSteady(
+    () => readHead(options.tree),
+    () => verifyHead(options, readHead(options.tree)),
+  );
 }
 
 function readHead(tree: string): string {

@@ -6,6 +6,8 @@ import type { WitnessPolicy } from '../witness/policy.ts';
 import { type ApprovalsOptions, verifyApprovals } from './approvals.ts';
 import { Completeness } from './complete.ts';
 import { type DecisionsOptions, verifyDecisions } from './decisions.ts';
+import { verifyHeads } from './heads.ts';
+import type { InfrastructureOptions } from './infrastructure.ts';
 import { verifyJournals } from './journals.ts';
 import { verifyKill } from './kill.ts';
 import { verifyLabels } from './labels/labels.ts';
@@ -25,6 +27,11 @@ export interface VerifyOptions {
   readonly checkpoints?: readonly string[];
   /** Whose cosignatures the reader believes. */
   readonly witnesses?: WitnessPolicy | null;
+  /**
+   * The tree that logs the heads of this one, so that its witnesses are this one's too. Null: it is missing, which the part
+   * `heads` says; left out: this tree is nobody's tenant, and the part does not run.
+   */
+  readonly infrastructure?: InfrastructureOptions | null;
   /** What judges signed answers; without it the part `approvals` cannot run. */
   readonly approvals?: Omit<ApprovalsOptions, 'journals'>;
   /** What judges decisions again; without it the part `decisions` cannot run. */
@@ -60,8 +67,13 @@ export function verifyLedger(options: VerifyOptions): VerifyReport {
   if (tree !== null && verifierKey !== null && wanted.includes('tree')) {
     parts.push(verifyTree({ tree, journals, verifierKey, checkpoints: options.checkpoints ?? [] }));
   }
+  const { infrastructure } = options;
+  if (tree !== null && verifierKey !== null && infrastructure !== undefined && wanted.includes('heads')) {
+    parts.push(verifyHeads({ tree, verifierKey, infrastructure }));
+  }
   if (tree !== null && verifierKey !== null && wanted.includes('witnesses')) {
-    parts.push(verifyWitnesses({ tree, verifierKey, policy: options.witnesses ?? null }));
+    const policy = options.witnesses ?? null;
+    parts.push(verifyWitnesses({ tree, verifierKey, policy, infrastructure: infrastructure ?? null }));
   }
   if (journals !== null && options.approvals !== undefined && wanted.includes('approvals')) {
     parts.push(verifyApprovals({ journals, ...options.approvals }));
@@ -89,6 +101,8 @@ function canRun(part: VerifyPart, options: VerifyOptions): boolean {
     case 'tree':
     case 'witnesses':
       return options.tree !== null && options.verifierKey !== null;
+    case 'heads':
+      return options.tree !== null && options.verifierKey !== null && options.infrastructure !== undefined;
     case 'approvals':
       return options.journals !== null && options.approvals !== undefined;
     case 'counters':

@@ -1,9 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import type { LedgerTree, TreeEntry } from '@cordon/ledger';
+import type { LedgerProof } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import { z } from 'zod';
 import { refusal } from '../../error.ts';
 import type { Decisions } from '../../ledger/decisions.ts';
+import type { Infrastructure } from '../../ledger/infrastructure.ts';
 import type { Integrator } from '../../ledger/integrator.ts';
 import type { Shredder } from '../../ledger/shredder.ts';
 import type { Witnessing } from '../../ledger/witnessing.ts';
@@ -18,6 +20,7 @@ export interface LedgerRouteParts {
   readonly publicKey: string;
   readonly shredder: Shredder;
   readonly witnessing: Witnessing;
+  readonly infrastructure: Infrastructure;
 }
 
 const pageQuery = z.strictObject({
@@ -30,7 +33,11 @@ const pageQuery = z.strictObject({
     .optional(),
 });
 const proofQuery = z
-  .strictObject({ attempt: z.string().max(64).optional(), index: z.coerce.number().int().min(0).optional() })
+  .strictObject({
+    attempt: z.string().max(64).optional(),
+    index: z.coerce.number().int().min(0).optional(),
+    through: z.literal('infrastructure').optional(),
+  })
   .refine((query) => (query.attempt === undefined) !== (query.index === undefined), 'give either attempt or index');
 
 export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
@@ -71,6 +78,7 @@ export function ledgerRoutes(parts: LedgerRouteParts): Route[] {
         // What was decided a moment ago is in a journal; its place in the tree comes with the next integration.
         await parts.integrator.run();
         const index = query.index ?? (await indexOf(parts.decisions, query.attempt ?? ''));
+        if (query.through !== undefined) return { body: await proveThrough(parts, index) };
         // A proof is worth more with witnesses; who is asked answers within seconds, and a silent one only costs these.
         if (index >= (tree.cosigned?.size ?? 0)) await parts.witnessing.run();
         if (index >= tree.head.size) throw refusal('not-found', `the ledger has ${tree.head.size} entries`);
@@ -139,6 +147,23 @@ async function search(tree: LedgerTree, { from, limit }: Wanted, about: string):
     await setImmediate();
   }
   return { entries: found, next };
+}
+
+/** For witnesses that follow the infrastructure's tree alone. */
+async function proveThrough(
+  { tree, infrastructure, witnessing }: LedgerRouteParts,
+  index: number,
+): Promise<LedgerProof> {
+  if (index >= tree.head.size) throw refusal('not-found', `the ledger has ${tree.head.size} entries`);
+  let proved = infrastructure.prove(tree, index);
+  if (proved === null || proved.head.index >= (infrastructure.tree.cosigned?.size ?? 0)) {
+    await infrastructure.run();
+    await witnessing.run();
+    proved = infrastructure.prove(tree, index);
+  }
+  if (proved === null)
+    throw refusal('not-found', `entry ${index} is not under a logged head yet`, ['try again in a second']);
+  return { ...proved.entry, head: proved.head.receipt };
 }
 
 async function indexOf(decisions: Decisions, attempt: string): Promise<number> {
