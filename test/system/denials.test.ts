@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { OpenBreakers } from '@cordon/protocol';
+import type { BreakerList } from '@cordon/protocol/api';
 import { destinationsOf, HttpSink, TestCa } from '@cordon/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Deployment } from '../support/deployment.ts';
@@ -91,6 +92,53 @@ curl -s -o /dev/null -X DELETE https://${host}/ -w '%{http_code} '; curl -s http
     expect((await deployment.cordon(['breaker', 'list'])).stdout).toBe('nothing is closed\n');
     agent.stdin?.end('\n');
     expect(await agent.closed).toBe(0);
+  });
+
+  it('in five sessions of two agents is told, and freezes these where the policy says so, until a person thaws them', async () => {
+    await using receiver = await HttpSink.start({ answer: () => ({ status: 200, body: '' }) });
+    const webhook = `http://127.0.0.1:${receiver.port}/hook`;
+    const tenant = `approvals: { webhook: "${webhook}" }\nbreakers: { fleet: freeze }\n`;
+    const shown = async () => (await deployment.cordon(['policy', 'show'])).stdout;
+    const before = await shown();
+    writeFileSync(path.join(deployment.home, 'policy/fleet.yaml'), tenant);
+    await wait(async () => (await shown()) !== before, 'the policy');
+    const ask = (to: string) => `curl -s -o /dev/null https://${to}/; echo asked; while read line; do echo $line; done`;
+    const start = (agent: string, to = 'fleet.example.com') => {
+      const run = deployment.background(['run', '--quiet', '--name', agent, '--', 'bash', '-c', ask(to)]);
+      const seen = { out: '' };
+      run.stdout?.on('data', (chunk: Buffer) => {
+        seen.out += chunk.toString();
+      });
+      return { run, seen };
+    };
+    const fleet = async () =>
+      (JSON.parse((await deployment.cordon(['breaker', 'list', '--json'])).stdout) as BreakerList).fleet;
+    const runs = [...[1, 2, 3, 4].map(() => start('fixer')), start('honest', 'other.example.com')];
+    await wait(() => runs.every(({ seen }) => seen.out.includes('asked')), 'four denials, and one of somebody else');
+    expect(await fleet()).toEqual([]);
+    runs.push(start('nightly'));
+    await wait(async () => (await fleet()).length > 0, 'the alarm');
+    const [alarm] = await fleet();
+    expect(alarm).toMatchObject({ agents: ['fixer', 'nightly'], resource: 'https://fleet.example.com:443' });
+    expect([alarm?.sessions.length, alarm?.frozen.length]).toEqual([5, 5]);
+    const states = async () =>
+      (await deployment.cordon(['ps', '--json'])).stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { id: string; agent: string; state: string });
+    for (const { id, agent, state } of await states()) {
+      expect([agent, state]).toEqual([agent, alarm?.sessions.includes(id) === true ? 'frozen' : 'running']);
+    }
+    expect((await deployment.cordon(['status'])).stdout).toContain('denied in 5 sessions of 2 agents');
+    await wait(() => receiver.requests.some(({ body }) => body.toString().includes('fleet-event/1')), 'the webhook');
+    for (const session of alarm?.sessions ?? []) {
+      expect((await deployment.cordon(['unfreeze', session])).status).toBe(0);
+    }
+    for (const { run } of runs) run.stdin?.end('thawed\n');
+    for (const { run } of runs) expect(await run.closed).toBe(0);
+    expect(runs.map(({ seen }) => seen.out)).toEqual(runs.map(() => 'asked\nthawed\n'));
+    const verified = await deployment.cordon(['ledger', 'verify']);
+    expect(verified.status, verified.stdout).toBe(0);
   });
 
   it('is also what no budget pays for: to the last request, and shown', async () => {

@@ -28,6 +28,7 @@ const stats = (second: number, sessions: readonly SessionFigures[], change: Part
   sessions: [...sessions],
   gateways: [{ pid: 7, live: true, sockets: 6, inFlight: 1 }],
   ledger: { size: 99, lag: 0, problems: [] },
+  alarms: [],
   ...change,
 });
 

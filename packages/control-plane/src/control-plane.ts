@@ -15,6 +15,7 @@ import { secretRoutes } from './api/routes/secrets.ts';
 import { sessionRoutes } from './api/routes/sessions.ts';
 import { stopRoutes } from './api/routes/stops.ts';
 import { ApiServer } from './api/server.ts';
+import { alarmWords } from './fleet/fleet.ts';
 import { Explainer } from './ledger/explain.ts';
 import { limits } from './limits.ts';
 import type { ControlPlaneOptions } from './options.ts';
@@ -153,7 +154,7 @@ export class ControlPlane {
       ...policyRoutes({ engine, tenant, sessions, suggester }),
       ...lifecycleRoutes({ lifecycle: this.#lifecycle(), shadow, trust }),
       ...secretRoutes(secrets, recorder),
-      ...breakerRoutes(gateways, recorder),
+      ...breakerRoutes({ gateways, recorder, fleet: this.#parts.fleet, feed: this.#parts.fleetFeed }),
       ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
       ...keyRoutes(this.#options.permitKey),
       ...budgetRoutes(this.#parts.budgets),
@@ -173,7 +174,7 @@ export class ControlPlane {
   }
 
   #statsReader(): StatsReader {
-    const { registry, decisions, link, gateways, recorder, integrator } = this.#parts;
+    const { registry, decisions, link, gateways, recorder, integrator, fleet } = this.#parts;
     const { store, clock, tree } = this.#options;
     return new StatsReader({
       ...{ registry, decisions, clock },
@@ -186,6 +187,7 @@ export class ControlPlane {
         problems: [...(recorder.failure === null ? [] : [recorder.failure.message]), ...integrator.problems],
         integrated: (writer) => tree.integratedWseq(writer),
       }),
+      alarms: () => fleet.alarms().map(alarmWords),
     });
   }
 
@@ -215,7 +217,7 @@ export class ControlPlane {
 
   #warnings(): string[] {
     const { overrides } = this.#options;
-    const { link, tenant, integrator, witnessing, infrastructure, table, recorder, gateways } = this.#parts;
+    const { link, tenant, integrator, witnessing, infrastructure, table, recorder, gateways, fleet } = this.#parts;
     return [
       ...overrides(),
       ...(link.state === null ? ['no supervisor: nothing can start'] : []),
@@ -225,6 +227,7 @@ export class ControlPlane {
       ...(recorder.failure === null ? [] : [`the ledger cannot be written: ${recorder.failure.message}`]),
       ...witnessing.warnings,
       ...(infrastructure.problem === null ? [] : [`the ledger of the infrastructure: ${infrastructure.problem}`]),
+      ...fleet.alarms().map(alarmWords),
       ...integrator.problems.map((problem) => `a journal cannot be read: ${problem}`),
       ...tenant.problems.map(
         (problem) =>

@@ -110,4 +110,13 @@ export const limits = {
   suggestApartMax: 100,
   /** Purses that were recorded as empty; then they are recorded anew. */
   emptyPursesMax: 4_096,
+  /** Breaker of the fleet: one resource denied in so many sessions of so many agents within the window. */
+  fleetSessionsMin: 5,
+  fleetAgentsMin: 2,
+  fleetWindowMs: 300_000,
+  /** Sessions kept of one resource, resources, alarms; and how long an alarm is shown. */
+  fleetSessionsMax: 256,
+  fleetResourcesMax: 4_096,
+  fleetAlarmsMax: 100,
+  fleetShownMs: 3_600_000,
 } as const;

@@ -4,6 +4,7 @@ import { newsOf } from './approvals/live-holds.ts';
 import { Webhook } from './approvals/webhook.ts';
 import { Budgets } from './budgets/budgets.ts';
 import { GatewayStates } from './daemon.ts';
+import { Fleet } from './fleet/fleet.ts';
 import { Labels } from './labels/labels.ts';
 import { Decisions } from './ledger/decisions.ts';
 import { Infrastructure } from './ledger/infrastructure.ts';
@@ -49,6 +50,9 @@ interface Records {
   readonly feed: SessionFeed;
   /** Of holds. */
   readonly holdFeed: SessionFeed;
+  readonly fleet: Fleet;
+  /** Of its alarms. */
+  readonly fleetFeed: SessionFeed;
   readonly webhook: Webhook;
   readonly recovered: string[];
 }
@@ -96,6 +100,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     },
     setState: (session, state) => sessions.setState(session, state),
   });
+  beginFleet(options, records, stops);
   const shredder = new Shredder({ keys: options.bodyKeys, recorder, store, clock, log });
   return {
     ...records,
@@ -109,14 +114,32 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
   };
 }
 
+function beginFleet({ clock, log }: ControlPlaneOptions, records: Records, stops: Stops): void {
+  const { recorder, registry, tenant, webhook, fleet, fleetFeed } = records;
+  fleet.begin({
+    ...{ recorder, clock, log, feed: fleetFeed },
+    says: () => tenant.current.breakers?.fleet ?? 'page',
+    tell: (alarm) => {
+      const url = tenant.current.approvals?.webhook ?? null;
+      if (url !== null) webhook.tell(url, { v: 'fleet-event/1', ...alarm });
+    },
+    isAlive: (session) => registry.find(session) !== null,
+    freeze: async (session, reason) => {
+      await stops.stop({ session }, 'freeze', reason, 'fleet breaker');
+    },
+  });
+}
+
 async function openRecords(options: ControlPlaneOptions): Promise<Records> {
   const { store, tree, journals, bodyKeys, engine, files, clock, log } = options;
   const decisions = new Decisions(store.decisions, new JournalArchive(journals, bodyKeys), () => integrator.run());
+  const fleet = new Fleet();
   const refusals = new Refusals(store.refusals, () => integrator.run());
   const integrator: Integrator = await Integrator.open({
     ...{ tree, journals, store, log },
     indexed: (attempts) => decisions.announce(attempts),
     refused: () => refusals.announce(),
+    decided: (decided) => fleet.denied(decided),
   });
   const infrastructure = await Infrastructure.open(options.infrastructure, [tree], log);
   const witnessing = new Witnessing({
@@ -157,11 +180,13 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     labels: new Labels({ store: store.labels, recorder, clock }),
     trust: await Trust.open({ tenant: options.tenant, store, people, recorder }),
     shadow: new Shadow({ engine, decisions, sessions: store.sessions }, clock, log),
-    ...{ recorder, infrastructure, witnessing, people, integrator, decisions, refusals, tenant, registry, budgets },
+    ...{ recorder, fleet, infrastructure, witnessing, people },
+    ...{ integrator, decisions, refusals, tenant, registry, budgets },
     table: new StopTable(await store.stops.active()),
     states: new GatewayStates(),
     feed: new SessionFeed(),
     holdFeed: new SessionFeed(),
+    fleetFeed: new SessionFeed(),
     webhook: new Webhook(options.postWebhook, log),
     recovered: recoveredWords(recorder),
   };

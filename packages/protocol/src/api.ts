@@ -309,6 +309,8 @@ export const stats = z.strictObject({
     /** What is wrong with a journal. */
     problems: z.array(z.string()),
   }),
+  /** One resource denied in many sessions of several agents, in the last hour, in words. */
+  alarms: z.array(z.string()),
 });
 export type Stats = z.infer<typeof stats>;
 export type SessionFigures = z.infer<typeof sessionStats>;

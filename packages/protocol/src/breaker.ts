@@ -5,6 +5,9 @@ export interface OpenBreakers {
   readonly destinations: readonly string[];
 }
 
+/** What is done when one resource is denied in many sessions of several agents: people are told, or these are frozen too. */
+export type FleetBreaker = 'page' | 'freeze';
+
 /** 1: reads only, for a while. 2: nothing, until a person resets it. */
 export interface OpenBreaker {
   readonly session: string;

@@ -1,5 +1,5 @@
 import type { ExitReport } from './attach.ts';
-import type { OpenBreakers } from './breaker.ts';
+import type { FleetBreaker, OpenBreakers } from './breaker.ts';
 import type { Amounts, Budget, Budgets, Given } from './budget.ts';
 import type { RecordValue } from './canonical.ts';
 import type { SessionLabels, SinkRule } from './flow.ts';
@@ -335,6 +335,8 @@ export interface TenantPolicy {
   readonly rungs?: readonly Rung[];
   readonly approvals?: ApprovalSettings;
   readonly budgets?: Budgets;
+  /** Left out: people are told, nobody is frozen. */
+  readonly breakers?: { readonly fleet: FleetBreaker };
 }
 
 /** What goes through a gateway at this moment; of a session since this gateway has served it. */

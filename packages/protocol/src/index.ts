@@ -27,7 +27,7 @@ export type {
 } from './api.ts';
 export * from './attach.ts';
 export type { Brand } from './brand.ts';
-export type { OpenBreaker, OpenBreakers } from './breaker.ts';
+export type { FleetBreaker, OpenBreaker, OpenBreakers } from './breaker.ts';
 export {
   type Amounts,
   type Budget,

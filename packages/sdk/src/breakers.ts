@@ -1,4 +1,3 @@
-import type { OpenBreakers } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
 import type { ApiClient } from './client.ts';
 
@@ -10,7 +9,7 @@ export class Breakers {
     this.#client = client;
   }
 
-  list(): Promise<OpenBreakers> {
+  list(): Promise<api.BreakerList> {
     return this.#client.call('GET', '/v1/breakers', api.openBreakers);
   }
 

@@ -14,7 +14,8 @@ export const list: Command = {
   details: [
     'Five denials in a minute for one action at one destination leave it open for reads only, for five minutes; five',
     'more within half an hour close it until a person resets it. A destination of which half of the last 20 requests',
-    'failed is left alone, and tried again by one request a minute.',
+    'failed is left alone, and tried again by one request a minute. One destination that five sessions of two agents were',
+    'denied within five minutes is shown for an hour; where the policy says `breakers: { fleet: freeze }` these are frozen.',
   ],
   run: async ({ at, cordon }, args) => {
     const open = await (await cordon()).breakers.list();
@@ -30,6 +31,12 @@ export const list: Command = {
         level === 1 ? 'reads only' : 'closed',
       ]),
       ...open.destinations.map((resource) => ['(all)', '', visible(resource), 'fails']),
+      ...open.fleet.map(({ sessions, resource, frozen }) => [
+        `${sessions.length} sessions`,
+        '',
+        visible(resource),
+        frozen.length === 0 ? 'denied all over' : `denied all over, ${frozen.length} frozen`,
+      ]),
     ];
     at.stdout.write(
       rows.length === 0

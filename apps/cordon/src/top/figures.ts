@@ -31,6 +31,7 @@ export interface Figures {
   readonly totals: Totals;
   readonly gateways: Stats['gateways'];
   readonly ledger: Stats['ledger'];
+  readonly alarms: Stats['alarms'];
 }
 
 export const sortKeys = ['denied', 'bytes', 'cpu', 'memory', 'age'] as const;
@@ -45,7 +46,14 @@ export function figuresOf(before: Stats | null, now: Stats): Figures {
     ageMs: Math.max(0, Date.parse(now.at) - Date.parse(session.startedAt)),
     rates: ratesOf(known.get(session.session) ?? null, session, seconds),
   }));
-  return { at: now.at, sessions, totals: totalsOf(sessions), gateways: now.gateways, ledger: now.ledger };
+  return {
+    at: now.at,
+    sessions,
+    totals: totalsOf(sessions),
+    gateways: now.gateways,
+    ledger: now.ledger,
+    alarms: now.alarms,
+  };
 }
 
 function ratesOf(before: SessionFigures | null, now: SessionFigures, seconds: number): Rates {

@@ -55,7 +55,7 @@ export function frame(figures: Figures, { sort, size, paint, note }: FrameOption
   return size === null ? lines : lines.slice(0, size.rows);
 }
 
-function statusLines({ at, gateways, ledger, totals }: Figures): Array<{ text: string; alarm: boolean }> {
+function statusLines({ at, gateways, ledger, totals, alarms }: Figures): Array<{ text: string; alarm: boolean }> {
   const silent = gateways.filter(({ live }) => live !== true);
   const sockets = gateways.reduce((sum, gateway) => sum + gateway.sockets, 0);
   const words =
@@ -73,6 +73,8 @@ function statusLines({ at, gateways, ledger, totals }: Figures): Array<{ text: s
     },
   ];
   for (const problem of ledger.problems) lines.push({ text: visible(`journal: ${problem}`), alarm: true });
+  // Never more than a screen has room for; `cordon breaker list` has them all.
+  for (const alarm of alarms.slice(-3)) lines.push({ text: visible(`fleet: ${alarm}`), alarm: true });
   return lines;
 }
 

@@ -1,10 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { HoldState } from '@cordon/protocol';
+import type { RaisedAlarm } from '../fleet/fleet.ts';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 
-/** What the receiver is told; it links to the hold and carries nothing that could approve it. */
-export interface WebhookMessage {
+/** What the receiver is told: of a hold it links to it and carries nothing that could approve it. */
+export type WebhookMessage = HoldMessage | FleetMessage;
+
+/** One resource was denied in many sessions of several agents. */
+export interface FleetMessage extends RaisedAlarm {
+  readonly v: 'fleet-event/1';
+}
+
+export interface HoldMessage {
   readonly v: 'hold-event/1';
   readonly hold: string;
   readonly state: HoldState;
@@ -49,7 +57,9 @@ export class Webhook implements Disposable {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       const { url, message } = next;
       if (!(await this.#deliver(url, JSON.stringify(message)))) {
-        this.#log.warn(`webhook: ${message.hold} ${message.state} was not delivered`);
+        const what =
+          message.v === 'hold-event/1' ? `${message.hold} ${message.state}` : `the alarm about ${message.resource}`;
+        this.#log.warn(`webhook: ${what} was not delivered`);
       }
     }
     this.#sending = false;

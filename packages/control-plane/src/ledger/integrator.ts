@@ -1,5 +1,5 @@
 import { type IntegratedRecord, JournalTail, type LedgerTree } from '@cordon/ledger';
-import type { Store } from '@cordon/store';
+import type { IndexedDecision, Store } from '@cordon/store';
 import { limits } from '../limits.ts';
 import type { Log } from '../log.ts';
 import { type FinishedAttempt, toFinish, toRefusal, toRow } from './decision-row.ts';
@@ -12,6 +12,8 @@ export interface IntegratorOptions {
   readonly log: Log;
   /** Attempts that are new or now have an outcome; they can be read from the index. */
   readonly indexed: (attempts: readonly string[]) => void;
+  /** Decisions that are new in the index; after a crash, some may come twice. */
+  readonly decided: (decisions: readonly IndexedDecision[]) => void;
   /** There are new refusals in the index. */
   readonly refused: () => void;
 }
@@ -106,6 +108,7 @@ async function index(options: IntegratorOptions, records: readonly Located[]): P
   const last = records.at(-1);
   if (last !== undefined) await options.store.settings.mark(treeMark, String(last.index + 1));
   if (refused.length > 0) options.refused();
+  if (rows.length > 0) options.decided(rows);
   return [...new Set([...rows, ...finished].map((row) => row.attempt))];
 }
 

@@ -34,8 +34,8 @@ export interface TenantLayers {
   readonly digest: Digest;
 }
 
-/** How approvals are given in this tenant, and what may be spent; left out where no file says anything. */
-type TenantSettings = Pick<TenantPolicy, 'rungs' | 'approvals' | 'budgets'>;
+/** How approvals are given in this tenant, what may be spent, what a breaker does; left out where no file says anything. */
+type TenantSettings = Pick<TenantPolicy, 'rungs' | 'approvals' | 'budgets' | 'breakers'>;
 
 export type CompiledTenant =
   | { readonly ok: true; readonly layers: TenantLayers; readonly policies: number }
@@ -64,7 +64,7 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
       continue;
     }
     open &&= read.value.default === 'allow';
-    const { approvals, budgets } = read.value;
+    const { approvals, budgets, breakers } = read.value;
     if (approvals !== undefined) {
       if (settings.approvals !== undefined)
         problems.push(saidTwice(file.name, 'approvals', read.lineOf(['approvals'])));
@@ -75,6 +75,10 @@ export function compileTenant(engine: Engine, files: readonly SourceFile[]): Com
     if (budgets !== undefined) {
       if (settings.budgets !== undefined) problems.push(saidTwice(file.name, 'budgets', read.lineOf(['budgets'])));
       settings = { ...settings, budgets: toBudgets(budgets) };
+    }
+    if (breakers !== undefined) {
+      if (settings.breakers !== undefined) problems.push(saidTwice(file.name, 'breakers', read.lineOf(['breakers'])));
+      settings = { ...settings, breakers };
     }
     const compiled = compileEntries({ layer: 'tenant', source: file.name, ...read.value, lineOf: read.lineOf });
     if (compiled.ok) {

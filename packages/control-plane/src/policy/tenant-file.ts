@@ -43,6 +43,8 @@ export const tenantFile = z.strictObject({
       session: budgetPart.optional(),
     })
     .optional(),
+  /** Once in all files of the folder: what is done when one resource is denied all over the place. */
+  breakers: z.strictObject({ fleet: z.enum(['page', 'freeze']).default('page') }).optional(),
   grants: grantParts.grants,
   denies: grantParts.denies,
 });

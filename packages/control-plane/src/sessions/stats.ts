@@ -13,6 +13,8 @@ export interface StatsParts {
   /** Of one sandbox. May fail: it ends, or the supervisor is away. */
   readonly sandbox: (session: string) => Promise<SessionStats>;
   readonly gateways: () => Promise<readonly GatewayWatch[]>;
+  /** Signs of a fleet, in words. */
+  readonly alarms: () => readonly string[];
   readonly ledger: () => Stats['ledger'] & { readonly integrated: (writer: string) => number };
 }
 
@@ -44,6 +46,7 @@ export class StatsReader {
       sessions: figures.filter((each) => each !== null),
       gateways: watched.map(toGateway),
       ledger: { ...ledger, lag },
+      alarms: [...this.#parts.alarms()],
     };
   }
 
