@@ -26,6 +26,8 @@ export const limits = {
   expressionDepthMax: 128,
   /** Policy sets kept parsed inside one engine instance; the least recently used one is replaced. */
   engineSlotsMax: 256,
+  /** Policies that the place must rule out for it to have a set of its own. */
+  focusOmitsMin: 32,
   /** Parts of the schema, one for each action and what is read of it, kept likewise. */
   engineViewsMax: 128,
   /** Layers kept compiled per engine, so that the sessions of a tenant share its layers. */

@@ -171,34 +171,39 @@ const ask = fc
     return { intent, facts: made, approval: { quorum, strong: false } };
   });
 
-function placedFor(policies: readonly CompiledPolicy[], intent: Intent, facts: Facts): Placed {
+function placedFor(policies: readonly CompiledPolicy[], intent: Intent, facts: Facts, omitsMin = 1): Placed {
   const slice = createSlice(principal, intent.action, intent.resource, facts);
   if (slice === null) throw new TypeError(`${intent.resource} has no canonical reading`);
-  return placeAmong(policies, intent.action, slice);
+  return placeAmong(policies, intent.action, slice, omitsMin);
 }
 
 describe('what Cedar is asked', () => {
   it(`is answered as the whole question is (${focusSets} random sets)`, () => {
     const seen = { allowed: 0, denied: 0, failed: 0, narrowed: 0, whole: 0, fewer: 0 };
     fc.assert(
-      fc.property(set, fc.array(ask, { minLength: 8, maxLength: 16 }), (policies, asks) => {
-        const texts = Object.fromEntries(policies.map(({ id, text }) => [id, text]));
-        for (const { intent, facts, approval } of asks) {
-          const placed = placedFor(policies, intent, facts);
-          const request = createRequest(intent, facts, approval, placed.slice);
-          if (request === null) throw new TypeError('no request');
-          const all = { digest: JSON.stringify(texts), texts, view: null };
-          const head = callHead(all, intent.action, placed.slice, placed.slice.json.entities);
-          const whole = engine.evaluate(head, request.context(null));
-          expect(engine.evaluate(placed.head, request.context(placed.head.focus.view))).toEqual(whole);
-          expect(whole.ok).toBe(true);
-          if (!whole.ok) continue;
-          seen[whole.allowed ? 'allowed' : 'denied'] += 1;
-          seen[placed.head.focus.view === null ? 'whole' : 'narrowed'] += 1;
-          if (whole.failed.length > 0) seen.failed += 1;
-          if (Object.keys(placed.head.focus.texts).length < policies.length) seen.fewer += 1;
-        }
-      }),
+      fc.property(
+        set,
+        fc.constantFrom(1, 1, 99),
+        fc.array(ask, { minLength: 8, maxLength: 16 }),
+        (policies, omitsMin, asks) => {
+          const texts = Object.fromEntries(policies.map(({ id, text }) => [id, text]));
+          for (const { intent, facts, approval } of asks) {
+            const placed = placedFor(policies, intent, facts, omitsMin);
+            const request = createRequest(intent, facts, approval, placed.slice);
+            if (request === null) throw new TypeError('no request');
+            const all = { digest: JSON.stringify(texts), texts, view: null };
+            const head = callHead(all, intent.action, placed.slice, placed.slice.json.entities);
+            const whole = engine.evaluate(head, request.context(null));
+            expect(engine.evaluate(placed.head, request.context(placed.head.focus.view))).toEqual(whole);
+            expect(whole.ok).toBe(true);
+            if (!whole.ok) continue;
+            seen[whole.allowed ? 'allowed' : 'denied'] += 1;
+            seen[placed.head.focus.view === null ? 'whole' : 'narrowed'] += 1;
+            if (whole.failed.length > 0) seen.failed += 1;
+            if (Object.keys(placed.head.focus.texts).length < policies.length) seen.fewer += 1;
+          }
+        },
+      ),
       { numRuns: focusSets },
     );
     // Each kind of answer must have been compared often enough to mean something.
@@ -230,6 +235,25 @@ describe('what Cedar is asked', () => {
         },
       ],
     });
+  });
+
+  it('leaves out for the sake of the place only where that is many, for the action always', () => {
+    const policies = [
+      ...Array.from(
+        { length: 5 },
+        (_, i) => `permit (principal, action, resource == Cordon::Origin::"https://c${i}.example:443");`,
+      ),
+      'permit (principal, action == Cordon::Action::"mcp.call", resource);',
+      'permit (principal, action, resource);',
+    ].map((text, index) => compiled(`session/${index}`, text));
+    const intent = intentOf('https://a.b.example:443');
+    const kept = [5, 6].map((omitsMin) => {
+      const { texts } = placedFor(policies, intent, factsOf(intent), omitsMin).head.focus;
+      return Object.keys(texts)
+        .map((id) => id.slice('session/'.length))
+        .join('');
+    });
+    expect(kept).toEqual(['6', '012346']);
   });
 
   it('is checked against its part of the schema', () => {

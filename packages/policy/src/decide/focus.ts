@@ -5,8 +5,9 @@ import type { CompiledPolicy } from '../gate/compiled.ts';
 import { partOf } from '../gate/part.ts';
 import { allReads } from '../gate/reads.ts';
 import { sightKey } from '../gate/sights.ts';
+import { limits } from '../limits.ts';
 import { headText } from './request.ts';
-import { everythingAbove, inScope, placeIn } from './scope.ts';
+import { everythingAbove, inScope, type Place, placeIn } from './scope.ts';
 import { type Entity, type Slice, uidOf } from './slice.ts';
 
 /** A slice with what of a snapshot bears on it: the policies that may apply, and the entities that those can see. */
@@ -26,9 +27,13 @@ export interface Placed {
  *
  * INVARIANT: the slice is complete; what is left out of the context was checked by us against its type.
  */
-export function placeAmong(policies: Iterable<CompiledPolicy>, action: ActionName, slice: Slice): Placed {
-  const place = placeIn(action, slice);
-  const kept = [...policies].filter(({ scope }) => inScope(scope, place));
+export function placeAmong(
+  policies: Iterable<CompiledPolicy>,
+  action: ActionName,
+  slice: Slice,
+  omitsMin: number = limits.focusOmitsMin,
+): Placed {
+  const kept = bearingOn(placeIn(action, slice), [...policies], omitsMin);
   const reads = allReads(kept.map((policy) => policy.reads));
   const sights = new Set<string>();
   let whole = reads === null;
@@ -43,6 +48,13 @@ export function placeAmong(policies: Iterable<CompiledPolicy>, action: ActionNam
   };
   const entities = whole ? slice.json.entities : JSON.stringify(seenOf(slice, sights, reads ?? []));
   return { slice, head: callHead(focus, action, slice, entities) };
+}
+
+/** By the place only where that leaves out many: each place with a set of its own is one more to parse and to keep near. */
+function bearingOn(place: Place, policies: readonly CompiledPolicy[], omitsMin: number): readonly CompiledPolicy[] {
+  const anywhere = policies.filter(({ scope }) => inScope(scope, { ...place, resource: null }));
+  const here = anywhere.filter(({ scope }) => inScope(scope, place));
+  return anywhere.length - here.length < omitsMin ? anywhere : here;
 }
 
 export function callHead(focus: PolicyFocus, action: ActionName, slice: Slice, entities: string): CallHead {

@@ -10,7 +10,7 @@ export function leaves(action: ActionName): boolean {
   return !inside.has(action);
 }
 
-/** An action and where it happens, as the scope of a policy sees it; `resource` is null where it has no canonical reading. */
+/** An action and where it happens, as the scope of a policy sees it; `resource` is null where it is not known, and then any scope may meet it. */
 export interface Place {
   readonly action: ActionName;
   readonly resource: string | null;
