@@ -2,6 +2,7 @@ import { approvalMutations } from './approvals.ts';
 import { budgetMutations } from './budgets.ts';
 import { captureMutations } from './capture.ts';
 import { egressMutations } from './egress.ts';
+import { endorsementMutations } from './endorsements.ts';
 import { gatewayMutations } from './gateway.ts';
 import { http2Mutations } from './http2.ts';
 import { labelMutations } from './labels.ts';
@@ -18,6 +19,7 @@ export const mutations: readonly Mutation[] = [
   ...gatewayMutations,
   ...budgetMutations,
   ...approvalMutations,
+  ...endorsementMutations,
   ...captureMutations,
   ...egressMutations,
   ...policyMutations,

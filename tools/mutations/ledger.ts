@@ -238,7 +238,7 @@ export const ledgerMutations: readonly Mutation[] = [
     src('verify/approvals'),
     [ledger('approvals')],
     [
-      ['an approval that nobody gave', 'if (use === null) {\n    findings.fail(', 'if (use === null) {\n    void ('],
+      ['an approval that nobody gave', 'if (used === null) {\n    findings.fail(', 'if (used === null) {\n    void ('],
       [
         'answers that do not count',
         "if (typeof judged === 'string') {\n    findings.fail(",
@@ -252,7 +252,7 @@ export const ledgerMutations: readonly Mutation[] = [
         'if (this.#uses.has(attempt)) void (',
       ],
       ['a second use counts as the first', 'hold.used += 1;', ''],
-      ['a decision that hides its approval', 'if (use !== null)\n', 'if (use === undefined)\n'],
+      ['a decision that hides its approval', 'if (use !== null || endorsed !== null)\n', 'if (use === undefined)\n'],
     ],
   ),
   ...mutationsOf(

@@ -7,6 +7,8 @@ export interface Option {
   readonly value?: string;
   readonly short?: string;
   readonly repeat?: true;
+  /** Its value may be left out, at the end or before another option; it is empty then. */
+  readonly optional?: true;
   readonly about: string;
   /** Words that completion offers for its value. */
   readonly choices?: readonly string[];
@@ -41,7 +43,7 @@ const helpOption: Option = { short: 'h', about: 'show this help' };
 export function parseArguments(command: Command, argv: readonly string[]): Arguments {
   const options: Readonly<Record<string, Option>> = { ...command.options, help: helpOption };
   const { tokens } = parseArgs({
-    args: [...argv],
+    args: argv.map((word, at) => (leavesOut(options, word, argv[at + 1]) ? `${word}=` : word)),
     strict: false,
     tokens: true,
     allowPositionals: true,
@@ -85,6 +87,13 @@ export function parseArguments(command: Command, argv: readonly string[]): Argum
     text: (name) => values.get(name)?.[0],
     texts: (name) => values.get(name) ?? [],
   };
+}
+
+/** `parseArgs` takes whatever follows for the value, another option too. */
+function leavesOut(options: Readonly<Record<string, Option>>, word: string, next: string | undefined): boolean {
+  const name = word.slice(2);
+  const isOptional = word.startsWith('--') && Object.hasOwn(options, name) && options[name]?.optional === true;
+  return isOptional && (next === undefined || next.startsWith('-'));
 }
 
 function unknownOption(command: Command, raw: string, known: readonly string[]): Error {

@@ -36,8 +36,8 @@ export const judgeApproval: JudgeApproval = (use, { entry, body }, policies) => 
 };
 
 /** Four eyes: whom the agent acts for, who started it, and who signed the policy, by whatever key. */
-function whoDoNotCount(
-  { directory }: RecordedUse,
+export function whoDoNotCount(
+  { directory }: Pick<RecordedUse, 'directory'>,
   { session, person }: SessionPolicy,
   policies: RecordedPolicies,
   generation: number,

@@ -5,6 +5,7 @@ import { judgeApproval } from './approvals.ts';
 import { parseArguments, usage } from './arguments.ts';
 import { verifyCounters } from './counters/counters.ts';
 import { runDecisions } from './decisions.ts';
+import { judgeEndorsement } from './endorsements.ts';
 import { openKeys } from './keys.ts';
 import { toText } from './print.ts';
 import { verifyOne } from './receipt.ts';
@@ -52,7 +53,7 @@ async function main(words: readonly string[]): Promise<number> {
 async function verifyTarget({ options, engines, keys }: Target, every: boolean): Promise<VerifyReport> {
   const { journals, parts } = options;
   const opened = keys === null ? {} : { keys: openKeys(keys) };
-  const approvals = { judge: judgeApproval, ...opened };
+  const approvals = { judge: judgeApproval, judgeEndorsement, ...opened };
   const counters = (folder: string) => verifyCounters(folder, opened.keys);
   const rest = parts?.filter((part) => part !== 'decisions');
   const found =

@@ -1,6 +1,6 @@
 import type { Replay, Replayed } from '@cordon/ledger';
 import {
-  type ApprovalFacts,
+  type Approval,
   authorize,
   createSnapshot,
   type Decision,
@@ -56,7 +56,7 @@ export function createReplay(engines: Engines): Replay {
       return differs('policy', `the layers on record do not give the policy ${record.policy.digest} that it names`);
     }
     remember(snapshots, key, snapshot);
-    const approval = (body['approval'] ?? noApproval) as ApprovalFacts;
+    const approval = (body['approval'] ?? noApproval) as Approval;
     const again = authorize(
       snapshot,
       snapshot.principal,
@@ -64,6 +64,11 @@ export function createReplay(engines: Engines): Replay {
       facts as unknown as Facts,
       approval,
     );
+    const unendorsed =
+      record.outcome === 'allow'
+        ? wrongEndorsement(snapshot, intent as unknown as Intent, facts as unknown as Facts, approval)
+        : null;
+    if (unendorsed !== null) return differs('endorsement', unendorsed);
     const expected = entry.data['by'] === 'gateway' ? deniedByGateway(again, record) : again.record;
     return compare(record, expected);
   };
@@ -112,6 +117,26 @@ function findSnapshot(
     const made = createSnapshot(engine, tenant, { ...session, stopped });
     if (made.ok && made.snapshot.digest === digest) return made.snapshot;
   }
+  return null;
+}
+
+/**
+ * An endorsement stands for a person's yes to what policy would hold without it, and for as many people as that asks
+ * for. Null: it did, or there was none.
+ */
+function wrongEndorsement(
+  snapshot: PolicySnapshot,
+  intent: Intent,
+  { labels: { endorsed, ...labels }, flow, ...facts }: Facts,
+  { quorum, ids = [], groups = [] }: Approval,
+): string | null {
+  if (endorsed === undefined) return quorum === 0 && ids.length > 0 ? 'the facts do not say who was named by it' : null;
+  const before = sealRecord({ ...facts, labels, flow: { ...flow, destInteg: endorsed.destInteg } });
+  const without = authorize(snapshot, snapshot.principal, intent, before, noApproval);
+  if (without.outcome !== 'hold') return `without it the answer is ${without.outcome}, and asks nobody`;
+  const { rung } = without;
+  if (quorum > 0 || rung.strong || ids.length < rung.quorum) return 'fewer people stand for it than policy asks for';
+  if (without.groups.join() !== groups.join()) return 'others stand for it than policy asks';
   return null;
 }
 

@@ -6,6 +6,7 @@ import { breakerRoutes } from './api/routes/breakers.ts';
 import { budgetRoutes } from './api/routes/budgets.ts';
 import { daemonRoutes, openApiRoute } from './api/routes/daemon.ts';
 import { decisionRoutes } from './api/routes/decisions.ts';
+import { endorsementRoutes } from './api/routes/endorsements.ts';
 import { keyRoutes } from './api/routes/keys.ts';
 import { ledgerRoutes } from './api/routes/ledger.ts';
 import { lifecycleRoutes } from './api/routes/lifecycle.ts';
@@ -58,7 +59,7 @@ export class ControlPlane {
   /** Ends everything: sandboxes, gateways, supervisor, and the records of it. Stores and ledger are the caller's. */
   async close(): Promise<void> {
     const { sessions, link, registry, recorder, gateways, integrator, witnessing, tenant } = this.#parts;
-    const { infrastructure, approvals, webhook, shadow } = this.#parts;
+    const { infrastructure, approvals, endorsements, webhook, shadow } = this.#parts;
     const { log, person } = this.#options;
     const quietly = (what: string) => (error: unknown) => log.fault(what, error);
     sessions.close();
@@ -72,6 +73,7 @@ export class ControlPlane {
     await recorder.admin(person, 'shutdown', { sessions: registry.size }).catch(quietly('shutdown record'));
     gateways[Symbol.dispose]();
     approvals[Symbol.dispose]();
+    endorsements[Symbol.dispose]();
     webhook[Symbol.dispose]();
     tenant[Symbol.dispose]();
     await this.#uplink[Symbol.asyncDispose]();
@@ -83,10 +85,11 @@ export class ControlPlane {
 
   async #listen(): Promise<void> {
     const { sockets, log } = this.#options;
-    const { link, tenant, gateways, approvals, recovered, recorder, shredder } = this.#parts;
+    const { link, tenant, gateways, approvals, endorsements, recovered, recorder, shredder } = this.#parts;
     await this.#uplink.listen(sockets.control);
     tenant.follow(() => {
       approvals.voidStale();
+      endorsements.voidStale();
       return gateways.pushTenant();
     });
     await shredder.resume();
@@ -156,6 +159,11 @@ export class ControlPlane {
       ...secretRoutes(secrets, recorder),
       ...breakerRoutes({ gateways, recorder, fleet: this.#parts.fleet, feed: this.#parts.fleetFeed }),
       ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
+      ...endorsementRoutes({
+        endorsements: this.#parts.endorsements,
+        store: store.endorsements,
+        feed: this.#parts.endorsementFeed,
+      }),
       ...keyRoutes(this.#options.permitKey),
       ...budgetRoutes(this.#parts.budgets),
       ...peopleRoutes(this.#parts.people, this.#options.tenant),

@@ -34,6 +34,8 @@ export const statuses = {
   'hold-mismatch': 409,
   'hold-limit': 429,
   'approval-unsatisfiable': 409,
+  'endorsement-nothing': 409,
+  'endorsement-limit': 429,
   'people-full': 409,
   'upgrade-required': 426,
   'too-many-sessions': 429,

@@ -71,6 +71,14 @@ export const limits = {
   /** The largest body that a person is asked about; what cannot be shown whole cannot be approved. */
   holdPayloadBytesMax: 256 * 1024,
   holdSweepMs: 1000,
+  /** Endorsements that are not over. */
+  endorsementsPerSessionMax: 16,
+  endorsementsMax: 256,
+  /** When one is signed, the clock of whoever signs may be off by this. */
+  endorsementSkewMs: 5 * 60_000,
+  /** An answer that comes sooner, or one of more in an hour, is flagged. */
+  answerQuickMs: 2000,
+  answersPerHourMax: 20,
   webhookTimeoutMs: 5000,
   webhookTriesMax: 3,
   /** Between two tries, twice as long each time. */

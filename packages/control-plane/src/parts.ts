@@ -4,6 +4,7 @@ import { newsOf } from './approvals/live-holds.ts';
 import { Webhook } from './approvals/webhook.ts';
 import { Budgets } from './budgets/budgets.ts';
 import { GatewayStates } from './daemon.ts';
+import { Endorsements } from './endorsements/endorsements.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { Labels } from './labels/labels.ts';
 import { Decisions } from './ledger/decisions.ts';
@@ -53,6 +54,7 @@ interface Records {
   readonly fleet: Fleet;
   /** Of its alarms. */
   readonly fleetFeed: SessionFeed;
+  readonly endorsementFeed: SessionFeed;
   readonly webhook: Webhook;
   readonly recovered: string[];
 }
@@ -66,14 +68,19 @@ export interface Parts extends Records {
   readonly stops: Stops;
   readonly shredder: Shredder;
   readonly approvals: Approvals;
+  readonly endorsements: Endorsements;
 }
 
 export async function createParts(options: ControlPlaneOptions): Promise<Parts> {
   const records = await openRecords(options);
   // Each names the other: gateways ask for approvals, and hear what becomes of them.
-  const gateways: Gateways = createGateways(options, records, () => approvals);
+  const gateways: Gateways = createGateways(options, records, () => ({ approvals, endorsements }));
   const approvals: Approvals = await openApprovals(options, records, () => gateways);
-  records.people.follow(() => approvals.voidUncounted());
+  const endorsements: Endorsements = await openEndorsements(options, records, approvals);
+  records.people.follow(() => {
+    approvals.voidUncounted();
+    endorsements.voidUncounted();
+  });
   // Each names the other: a session's start calls the supervisor, and the supervisor's events end sessions.
   const link: SupervisorLink = createLink(options, records, () => ({ sessions, stops }));
   const supervisor: SessionBackends['supervisor'] = (method, params, timeoutMs) => link.call(method, params, timeoutMs);
@@ -82,6 +89,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     pushSession: (id) => gateways.pushSession(id),
     closeSession: async (id) => {
       approvals.voidSessions([id], 'session-ended');
+      endorsements.voidSessions([id], 'session-ended');
       await gateways.closeSession(id);
       await records.budgets.close(id);
     },
@@ -93,6 +101,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     endSilentSupervisor: () => link.endIfSilent(),
     store: store.stops,
     settings: store.settings,
+    touched: (scope) => endorsements.voidWithin(scope, 'session-stopped'),
     stopAtGateway: (session, stopped) => {
       // Before or after a stop is another question: nothing that was answered before it counts behind it.
       approvals.voidSessions([session], stopped ? 'session-stopped' : 'session-lifted');
@@ -107,6 +116,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     shredder,
     gateways,
     approvals,
+    endorsements,
     link,
     sessions,
     stops,
@@ -187,12 +197,17 @@ async function openRecords(options: ControlPlaneOptions): Promise<Records> {
     feed: new SessionFeed(),
     holdFeed: new SessionFeed(),
     fleetFeed: new SessionFeed(),
+    endorsementFeed: new SessionFeed(),
     webhook: new Webhook(options.postWebhook, log),
     recovered: recoveredWords(recorder),
   };
 }
 
-function createGateways(options: ControlPlaneOptions, records: Records, approvals: () => Approvals): Gateways {
+function createGateways(
+  options: ControlPlaneOptions,
+  records: Records,
+  asked: () => Pick<Parts, 'approvals' | 'endorsements'>,
+): Gateways {
   const { tenant, registry, table, recorder, labels, integrator, budgets } = records;
   const { secrets, clock } = options;
   return new Gateways(
@@ -205,8 +220,9 @@ function createGateways(options: ControlPlaneOptions, records: Records, approval
       authority: () => options.authority.current(),
       lease: (params) => leaseSecret(params, { secrets, registry, stops: table, recorder, clock }),
       label: ({ session, label }) => labels.reported(registry.policyOf(session), label),
-      openHold: (order) => approvals().open(order),
-      useHold: (use, gateway) => approvals().use(use, gateway),
+      openHold: (order) => asked().approvals.open(order),
+      useHold: (use, gateway) => asked().approvals.use(use, gateway),
+      useEndorsement: (use, gateway) => asked().endorsements.take(use, gateway),
       takeBudget: async (session, needed, wanted) => {
         const policy = registry.policyOf(session);
         return policy === null ? { requests: 0, bytes: 0 } : await budgets.take(policy, needed, wanted);
@@ -238,6 +254,23 @@ function openApprovals(
       const { id, expires } = record;
       webhook.tell(url, { v: 'hold-event/1', hold: id, state, session, agent, summary, expires });
     },
+  });
+}
+
+function openEndorsements(
+  { store, approvalSigner: signer, clock, log }: ControlPlaneOptions,
+  { registry, table, recorder, people, tenant, endorsementFeed }: Records,
+  approvals: Approvals,
+): Promise<Endorsements> {
+  return Endorsements.open({
+    ...{ registry, recorder, people, signer, clock, log },
+    store: store.endorsements,
+    stops: table,
+    tenant: () => tenant.current,
+    held: (hold) => approvals.live(hold),
+    excluded: (session) => approvals.excluded(session),
+    isAnswered: (session, intent) => approvals.isAnswered(session, intent),
+    changed: ({ terms }) => endorsementFeed.changed(terms.id),
   });
 }
 

@@ -166,6 +166,10 @@ describe('the description', () => {
     );
     expect(operations.map(({ method, path }) => `${method} ${path}`).sort()).toEqual(
       [
+        'DELETE /v1/endorsements/{id}',
+        'GET /v1/endorsements',
+        'GET /v1/endorsements/{id}',
+        'POST /v1/approvals/{id}/endorsements',
         'DELETE /v1/people/{name}',
         'DELETE /v1/secrets/{name}',
         'GET /v1/breakers',

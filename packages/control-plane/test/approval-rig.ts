@@ -58,7 +58,7 @@ export class Rig implements AsyncDisposable {
     });
     return {
       ...{ session: this.session, attempt: 'att_1', intent, payload: { encoding: 'utf8', data: body } },
-      ...{ effect: 'share', undoable: false, flow, rung: { quorum: 1, strong: false }, groups: [] },
+      ...{ effect: 'share', undoable: false, flow, unnamed: [], rung: { quorum: 1, strong: false }, groups: [] },
       policy: { generation: tenant.generation, revision: policy.revision, digest: zeros, engine: zeros },
       ...{ code: 'approval-required', reasons: ['session/profile:generic/1'] },
       ...change,

@@ -112,6 +112,7 @@ function order(body = 'x'): HoldOrder {
     } as HoldOrder['intent'],
     ...{
       flow: { ...usualFlow },
+      unnamed: [],
       rung: { quorum: 1, strong: false },
       groups: [],
       code: 'approval-required',

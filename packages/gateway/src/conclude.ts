@@ -19,7 +19,7 @@ import type { InForce } from './control/policies.ts';
 import { decide } from './decide.ts';
 import { GatewayError } from './error.ts';
 import { codeOf } from './failure.ts';
-import { type Labelled, labelIntent } from './label/intent.ts';
+import { type Labelled, type Labelling, labelIntent } from './label/intent.ts';
 import { decisionEntry, faultEntry, startEntry } from './record.ts';
 import { deniedProblem, requestLineOf } from './refuse/denied.ts';
 import type { Session } from './session/session.ts';
@@ -65,7 +65,16 @@ export interface Try {
 /** What people have answered, for an attempt that is known already; asked for when its facts are. */
 export interface Answered {
   readonly attempt: string;
-  readonly approvalOf: (facts: Facts) => Approval;
+  readonly approvalOf?: (facts: Facts) => Approval;
+  /** By the labels of now; null: what people have named does not count for this. */
+  readonly endorsedBy?: (labelled: Labelled) => Endorsed | null;
+}
+
+/** Names that people stand for, and by which records. */
+export interface Endorsed {
+  readonly id: string;
+  readonly named: readonly string[];
+  readonly approval: Approval;
 }
 
 /** The facts of now, and the decision. @throws GatewayError `journal-failed` while nothing could be recorded */
@@ -84,11 +93,14 @@ export async function askOnce(
   const context = await road.labels.begin(session, policy.session);
   // INVARIANT: from here to the verdict nothing is awaited: the labels are those of the decision, and the leak meter
   // counts what goes out before anybody else reads it.
-  const labelled = labelIntent(context, snapshot, intent, { body, ownCredential });
+  const unendorsed = labelIntent(context, snapshot, intent, { body, ownCredential });
+  const endorsed = answered?.endorsedBy?.(unendorsed) ?? null;
+  const labelled =
+    endorsed === null ? unendorsed : withNames(unendorsed, endorsed, snapshot, intent, { body, ownCredential });
   const counters = readBreakers(road, session, intent);
   const attempt = answered?.attempt ?? createId('attempt', road.clock, road.random);
   const facts = factsOf(road, session, intent, attempt, labelled, { breaker: levelOf(counters), counters, quotaOk });
-  const approval = answered?.approvalOf(facts) ?? noApproval;
+  const approval = endorsed?.approval ?? answered?.approvalOf?.(facts) ?? noApproval;
   const before = road.clock.monotonic();
   const tellSlow = (ms: number): void => slow(road, asker, attempt, ms);
   const { refused: critical } = labelled;
@@ -97,6 +109,19 @@ export async function askOnce(
   if (verdict.outcome !== 'allow' && quotaOk) session.purse.refund(cost);
   if (verdict.outcome === 'allow' && labelled.leaks !== null) context.meter.take(labelled.leaks.chosen);
   return { facts, labelled, verdict, micros: Math.round((road.clock.monotonic() - before) * 1000) };
+}
+
+/** The facts say by which endorsement, and what would be without it, so that a replay can ask that too. */
+function withNames(
+  { context, flow }: Labelled,
+  { id, named }: Endorsed,
+  snapshot: InForce['snapshot'],
+  intent: Intent,
+  labelling: Labelling,
+): Labelled {
+  const labelled = labelIntent(context, snapshot, intent, { ...labelling, named });
+  const labels = { ...labelled.facts.labels, endorsed: { id, destInteg: flow.destInteg } };
+  return { ...labelled, facts: { ...labelled.facts, labels } };
 }
 
 /**

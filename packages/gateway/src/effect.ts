@@ -1,5 +1,5 @@
 import type { Pin, TunnelPin, UpstreamAnswer } from '@cordon/egress';
-import { authorize, discardPermit, type Permit, rulesFor, type SignedPermit } from '@cordon/policy';
+import { authorize, discardPermit, isByPeople, type Permit, rulesFor, type SignedPermit } from '@cordon/policy';
 import type { LeaseSet, SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { type Ask, factsOf, type Road } from './ask.ts';
 import { noteOutcome } from './breaker/breaker.ts';
@@ -178,7 +178,7 @@ export function isPermitted(road: Road, session: Session, permit: Permit, labell
   const facts = factsOf(road, session, permit.intent, permit.attempt, labelled);
   const { approval } = permit;
   // People agreed under one policy, as a pair and to the letter (I4).
-  if (approval.quorum > 0 && (snapshot.generation !== permit.generation || snapshot.revision !== permit.revision)) {
+  if (isByPeople(approval) && (snapshot.generation !== permit.generation || snapshot.revision !== permit.revision)) {
     return false;
   }
   return authorize(snapshot, snapshot.principal, permit.intent, facts, approval).outcome === 'allow';

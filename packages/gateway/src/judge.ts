@@ -1,6 +1,7 @@
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import type { Road } from './ask.ts';
 import { type Asked, type Asker, askOnce, conclude, type Judged } from './conclude.ts';
+import { judgeEndorsed, wantedNames } from './endorse/endorsed.ts';
 import { codeOf } from './failure.ts';
 import { type Refusal, refuse } from './refuse/refusal.ts';
 import type { Session } from './session/session.ts';
@@ -18,6 +19,9 @@ export async function judge(road: Road, asker: Asker, asked: Asked): Promise<Jud
   const made = await askOnce(road, asker, asked);
   const { verdict } = made;
   if (verdict.outcome !== 'hold') return await conclude(road, asker, asked, { ...made, verdict });
+  const held = { ...made, verdict };
+  const endorsed = await judgeEndorsed(road, asker, asked, { held, unnamed: wantedNames(asked, held) });
+  if (endorsed !== null) return endorsed;
   const detail = 'A person would have to agree, and this cannot wait for one.';
   const denied = deniedByGateway(verdict.hold, 'hold-unsupported', detail);
   return await conclude(road, asker, asked, { ...made, verdict: denied });

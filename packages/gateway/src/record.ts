@@ -1,5 +1,5 @@
 import type { EntryDraft } from '@cordon/ledger';
-import { type Allow, digestLabel, type Label } from '@cordon/policy';
+import { type Allow, digestLabel, isByPeople, type Label } from '@cordon/policy';
 import { canonicalize, type RecordValue } from '@cordon/protocol';
 import { limits } from './limits.ts';
 import type { NumberedAttempt } from './session/attempts.ts';
@@ -48,7 +48,7 @@ export function decisionEntry(numbered: NumberedAttempt, verdict: Settled, decid
       revision: record.policy.revision,
     },
     body: canonicalize({
-      ...(decision.approval.quorum === 0 ? {} : { approval: { ...decision.approval } as unknown as RecordValue }),
+      ...(isByPeople(decision.approval) ? { approval: { ...decision.approval } as unknown as RecordValue } : {}),
       attempt: attempt as unknown as RecordValue,
       decision: record as unknown as RecordValue,
       entities: decision.entities,

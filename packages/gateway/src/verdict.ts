@@ -1,4 +1,4 @@
-import type { Allow, Approval, Decision, Facts, HeldCode, Hold } from '@cordon/policy';
+import type { Allow, Approval, Decision, EndorsementCode, Facts, HeldCode, Hold } from '@cordon/policy';
 import type { DecisionRecord, Intent, RecordValue } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
 import type { SecretPlan } from '@cordon/secrets';
@@ -16,7 +16,8 @@ export type ShellDenyCode =
   | 'hold-limit'
   | 'hold-over'
   | 'approval-unsatisfiable'
-  | HeldCode;
+  | HeldCode
+  | EndorsementCode;
 
 /** A deny as it is recorded and answered, whoever made it. */
 export interface Denied {

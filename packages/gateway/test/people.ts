@@ -4,6 +4,8 @@ import {
   approvalType,
   CordonError,
   canonicalize,
+  type EndorsementTaken,
+  type EndorsementUse,
   type Hold,
   type HoldNews,
   type HoldOrder,
@@ -61,6 +63,15 @@ export class PlayedPeople {
     if (hold === undefined) throw new TypeError(id);
     const { record, order, state, reason } = hold;
     return { hold: id, session: order.session, intent: record.intent, state, reason, expires: record.expires };
+  }
+
+  /** By whom the names of a request are endorsed; null: by nobody. */
+  endorsedBy: ((use: EndorsementUse) => EndorsementTaken | null) | null = null;
+  readonly endorsementUses: EndorsementUse[] = [];
+
+  endorse(use: EndorsementUse): EndorsementTaken | null {
+    this.endorsementUses.push(use);
+    return this.endorsedBy?.(use) ?? null;
   }
 
   async use(use: HoldUse): Promise<HoldTaken> {

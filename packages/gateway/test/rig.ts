@@ -240,6 +240,7 @@ export class Rig implements AsyncDisposable {
       },
       'hold.open': (order) => this.people.open(order),
       'hold.use': (use) => this.people.use(use),
+      'endorsement.use': (use) => this.people.endorse(use),
       'budget.take': (request) => this.options.budget?.(request) ?? { requests: null, bytes: null },
       'budget.back': ({ amounts }) => {
         this.givenBack.push(amounts);

@@ -32,6 +32,7 @@ export {
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
 export type { ApprovalsOptions, JudgeApproval, RecordedUse } from './verify/approvals.ts';
 export { type DecisionsOptions, verifyDecisions } from './verify/decisions.ts';
+export type { JudgeEndorsement, RecordedEndorsement } from './verify/endorsements.ts';
 export { type Frame, framesOf } from './verify/frames.ts';
 export type { InfrastructureOptions } from './verify/infrastructure.ts';
 export { PolicyRecords } from './verify/policies.ts';

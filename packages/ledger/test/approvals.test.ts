@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type EntryDraft, type JudgeApproval, type PartReport, verifyLedger } from '../src/index.ts';
+import {
+  type EntryDraft,
+  type JudgeApproval,
+  type JudgeEndorsement,
+  type PartReport,
+  verifyLedger,
+} from '../src/index.ts';
 import { journalsOf, openTestJournal, temporary } from './rig.ts';
 
 const ada = { iss: 'local:x', sub: 'ada' };
@@ -42,7 +48,14 @@ const says =
   };
 const good = says({ quorum: 1, ids: ['a'], groups: [] });
 
-async function verify(control: EntryDraft[], gateway: EntryDraft[], judge: JudgeApproval = good): Promise<PartReport> {
+const nobody: JudgeEndorsement = () => 'not asked';
+
+async function verify(
+  control: EntryDraft[],
+  gateway: EntryDraft[],
+  judge: JudgeApproval = good,
+  judgeEndorsement: JudgeEndorsement = nobody,
+): Promise<PartReport> {
   const root = temporary();
   asked.length = 0;
   {
@@ -52,7 +65,13 @@ async function verify(control: EntryDraft[], gateway: EntryDraft[], judge: Judge
     for (const draft of gateway) await gw.append(draft, 'os');
   }
   const journals = journalsOf(root);
-  const report = verifyLedger({ journals, tree: null, verifierKey: null, parts: ['approvals'], approvals: { judge } });
+  const report = verifyLedger({
+    journals,
+    tree: null,
+    verifierKey: null,
+    parts: ['approvals'],
+    approvals: { judge, judgeEndorsement },
+  });
   return report.parts[0] ?? (undefined as never);
 }
 const codes = ({ failures }: PartReport): string[] => failures.map(({ code }) => code);
@@ -145,5 +164,71 @@ describe('the part approvals', () => {
 
   it('counts a use without an effect, which a crash explains', async () => {
     expect(await verify(asUsual, [])).toMatchObject({ ok: true, counts: { usesWithoutEffect: 1 } });
+  });
+});
+
+const endorsed = (act = 'sign', envelope = 'e1'): EntryDraft => ({
+  session: 'ses_a',
+  type: 'endorsement',
+  data: { act, id: 'end_1', hold: 'hld_1', reason: '' },
+  ...(act === 'sign' ? { body: JSON.stringify({ envelope }) } : {}),
+});
+const usedIt = (attempt = 'att_1', bytes = 7): EntryDraft => ({
+  session: 'ses_a',
+  type: 'endorsement.used',
+  data: { id: 'end_1', attempt, bytes, rung: { quorum: 1, strong: false } },
+  body: JSON.stringify({ named: ['account github/acme'] }),
+});
+const byName = (attempt = 'att_1') => allow(attempt, { quorum: 0, strong: false, ids: ['e'] });
+
+describe('the part approvals, of what went out because people had named it', () => {
+  const uses: Parameters<JudgeEndorsement>[0][] = [];
+  const names =
+    (answered: ReturnType<JudgeEndorsement>): JudgeEndorsement =>
+    (use) => {
+      uses.push(use);
+      return answered;
+    };
+  const yes = names({ ids: ['e'], groups: [] });
+  const ask = (control: EntryDraft[], gateway: EntryDraft[], judge = yes) => {
+    uses.length = 0;
+    return verify([people('add'), hold(), ...control], gateway, good, judge);
+  };
+
+  it('asks about each with the signatures, people, uses and bytes of then', async () => {
+    const control = [endorsed(), usedIt(), usedIt('att_2', 5), endorsed('sign', 'later'), endorsed('withdrawn')];
+    const report = await ask(control, [byName(), byName('att_2')]);
+    expect(report).toMatchObject({ ok: true, counts: { endorsements: 1, endorsedUses: 2, endorsed: 2 } });
+    const then = { id: 'end_1', hold: { id: 'hld_1' }, envelopes: ['e1'], directory: [{ person: ada }] };
+    expect(uses).toMatchObject([
+      { ...then, named: ['account github/acme'], rung: { quorum: 1 }, used: { uses: 0, bytes: 0 }, bytes: 7 },
+      { ...then, used: { uses: 1, bytes: 7 }, bytes: 5 },
+    ]);
+  });
+
+  it('names a use that is not on record, of nothing that is, after its end, and two of one attempt', async () => {
+    expect(codes(await ask([endorsed()], [byName()]))).toEqual(['unapproved']);
+    expect(codes(await ask([usedIt()], []))).toEqual(['endorsement']);
+    for (const end of ['withdrawn', 'expired', 'void']) {
+      expect(codes(await ask([endorsed(), endorsed(end), usedIt()], [byName()])), end).toEqual(['use']);
+    }
+    expect(codes(await ask([endorsed(), usedIt(), usedIt()], [byName()]))).toEqual(['use']);
+    expect(codes(await verify([people('add'), endorsed(), usedIt()], [byName()], good, yes))).toContain('endorsement');
+  });
+
+  it('names signatures that do not count, others than the decision names, and an approval in their place', async () => {
+    const why = await ask([endorsed(), usedIt()], [byName()], names('endorsement-expired'));
+    expect([codes(why), why.failures[0]?.detail]).toEqual([['approval'], 'endorsement-expired']);
+    expect(codes(await ask([endorsed(), usedIt()], [byName()], names({ ids: ['f'], groups: [] })))).toEqual([
+      'approval',
+    ]);
+    // A use of names is no use of a yes, and the other way round.
+    expect(codes(await ask([endorsed(), usedIt()], [allow()]))).toEqual(['unapproved']);
+    expect(codes(await ask([answer(), used()], [byName()]))).toEqual(['unapproved']);
+    expect(codes(await ask([endorsed(), usedIt()], [allow('att_1', null)]))).toEqual(['approval']);
+  });
+
+  it('counts a use without an effect', async () => {
+    expect(await ask([endorsed(), usedIt()], [])).toMatchObject({ ok: true, counts: { usesWithoutEffect: 1 } });
   });
 });

@@ -5,7 +5,7 @@ export {
   checkApprovals,
   openApproval,
 } from './approval/check.ts';
-export { type CheckedReceipt, checkReceipt, type HeldCode, type ReceiptCode } from './approval/receipt.ts';
+export { type CheckedReceipt, checkReceipt, digestHold, type HeldCode, type ReceiptCode } from './approval/receipt.ts';
 export { digestApproval, parseApproval } from './approval/record.ts';
 export {
   type BreakerLevel,
@@ -51,6 +51,17 @@ export { authorize } from './decide/authorize.ts';
 export { type Allow, type Decision, type Deny, type DenyCode, type Hold, tierOf } from './decide/decision.ts';
 export type { Obligations } from './decide/obligation.ts';
 export { type RateAnswer, takeRate } from './decide/rate.ts';
+export {
+  type CheckedEndorsement,
+  checkEndorsement,
+  type EndorsementCode,
+  type EndorsementQuestion,
+  openEndorsement,
+  trafficOf,
+} from './endorsement/check.ts';
+export { isDestination, isNamedBy, rangeText } from './endorsement/destination.ts';
+export { type CheckedEndorsementReceipt, checkEndorsementReceipt } from './endorsement/receipt.ts';
+export { digestEndorsement, digestTerms, parseEndorsement, termsOf } from './endorsement/record.ts';
 export { createEngine, type Engine, type EngineOptions } from './engine/engine.ts';
 export { compileEngine, type EngineCode, type WasmModule } from './engine/wasm.ts';
 export { PolicyError, type PolicyErrorCode, type Refusal } from './error.ts';
@@ -65,6 +76,7 @@ export {
   type FactsInput,
   type Flow,
   hashIntent,
+  isByPeople,
   type LabelFacts,
   noApproval,
   unknownFlow,
@@ -102,7 +114,12 @@ export {
 } from './label/label.ts';
 export { type Chosen, LeakMeter } from './label/leak.ts';
 export { entitiesOf, namedByOrder } from './label/named.ts';
-export { createContextProvenance, type Provenance } from './label/provenance.ts';
+export {
+  createAskingProvenance,
+  createContextProvenance,
+  createEndorsedProvenance,
+  type Provenance,
+} from './label/provenance.ts';
 export { type Sink, sinksOf } from './label/sink.ts';
 export { limits as policyLimits } from './limits.ts';
 export {

@@ -44,6 +44,13 @@ export const limits = {
   /** Byte-equal repetitions that one approval may let through. */
   approvalUsesMax: 20,
   approvalBytesMax: 8 * 1024,
+  /** An endorsement: how long, how often, how many bytes in all, how many destinations of what length, and its record. */
+  endorsementMs: 8 * 60 * 60 * 1000,
+  endorsementUsesMax: 1000,
+  endorsementTrafficBytesMax: 64 * 1024 * 1024,
+  endorsementDestinationsMax: 16,
+  endorsementDestinationCharsMax: 1024,
+  endorsementBytesMax: 24 * 1024,
   /** Circuit breaker: this many denials of one session for one action at one resource within the window. */
   breakerDenialsMax: 5,
   breakerWindowMs: 60_000,

@@ -4,6 +4,7 @@ import { limits } from './limits.ts';
 export * from './api/approval.ts';
 export * from './api/breakers.ts';
 export * from './api/budgets.ts';
+export * from './api/endorsement.ts';
 export * from './api/keys.ts';
 export * from './api/ledger.ts';
 export * from './api/people.ts';

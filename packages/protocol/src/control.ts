@@ -2,10 +2,12 @@ import type { ExitReport } from './attach.ts';
 import type { FleetBreaker, OpenBreakers } from './breaker.ts';
 import type { Amounts, Budget, Budgets, Given } from './budget.ts';
 import type { RecordValue } from './canonical.ts';
+import type { EndorsementTaken, EndorsementUse } from './endorsement.ts';
 import type { SessionLabels, SinkRule } from './flow.ts';
 import type { ApprovalSettings, HoldNews, HoldOrder, HoldTaken, HoldUse, Rung } from './hold.ts';
 import type { PermitOrder } from './permit/claims.ts';
 import type { PermitRefusal } from './permit/refusal.ts';
+import type { GatewayTraffic } from './traffic.ts';
 
 /**
  * What the control plane, the supervisor and the gateway say to each other on one host.
@@ -339,22 +341,6 @@ export interface TenantPolicy {
   readonly breakers?: { readonly fleet: FleetBreaker };
 }
 
-/** What goes through a gateway at this moment; of a session since this gateway has served it. */
-export interface GatewayTraffic {
-  /** The control plane's lease still runs: it may decide. */
-  readonly live: boolean;
-  readonly sessions: readonly SessionTraffic[];
-}
-
-export interface SessionTraffic {
-  readonly session: string;
-  readonly inFlight: number;
-  readonly sockets: number;
-  /** Of answers that came, and of requests that went out, those under way included. */
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
-
 /** Control plane → gateway. */
 export type GatewayMethods = {
   tenant: { params: TenantPolicy; result: { digest: string } };
@@ -392,6 +378,8 @@ export type GatewayUplink = {
   'hold.open': { params: HoldOrder; result: HoldNews };
   /** Takes one use of an approved hold for one attempt; of several that ask at once, one gets it. */
   'hold.use': { params: HoldUse; result: HoldTaken };
+  /** One use of an endorsement that names all of this; null: there is none. */
+  'endorsement.use': { params: EndorsementUse; result: EndorsementTaken | null };
   /** A slice of every purse that the session spends from. */
   'budget.take': { params: { session: string; needed: Amounts; wanted: Amounts }; result: Given };
   /** What was taken and not spent. */

@@ -16,6 +16,7 @@ export type DigestKind =
   | 'hold'
   | 'view'
   | 'approval'
+  | 'endorsement'
   | 'layer'
   | 'bundle'
   | 'entry'

@@ -10,6 +10,7 @@ export type EntryType =
   | 'approval'
   | 'approval.used'
   | 'endorsement'
+  | 'endorsement.used'
   | 'start'
   | 'outcome'
   | 'fault'

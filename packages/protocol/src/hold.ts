@@ -68,6 +68,9 @@ export const receiptType = 'application/vnd.cordon.approval-receipt+json';
 /** `open → approved → used`, or an end of another kind. */
 export type HoldState = 'open' | 'approved' | 'used' | 'denied' | 'expired' | 'void';
 
+/** Given sooner than anybody reads, or one of more than anybody reads in an hour. It counts; it is only said. */
+export type AnswerFlag = 'quick' | 'many';
+
 /** What the bytes of a body are: text as it is, anything else in base64. */
 export interface ViewPayload {
   readonly [key: string]: RecordValue;
@@ -95,6 +98,8 @@ export interface View {
   readonly effect: string;
   readonly undoable: boolean;
   readonly flow: HoldFloor;
+  /** Who or what gets it and was named by nobody (`account github/acme`), where naming it is all that is missing. */
+  readonly unnamed: readonly string[];
   readonly code: string;
   readonly rules: readonly ViewRule[];
   readonly rung: Rung;
@@ -170,6 +175,8 @@ export interface HoldOrder {
   readonly effect: string;
   readonly undoable: boolean;
   readonly flow: HoldFloor;
+  /** As {@link View.unnamed}. */
+  readonly unnamed: readonly string[];
   readonly policy: PolicyName;
   readonly rung: Rung;
   readonly groups: readonly string[];

@@ -13,6 +13,7 @@ const kinds = {
   boot: 'bot',
   secret: 'sec',
   hold: 'hld',
+  endorsement: 'end',
 } as const;
 export type IdKind = keyof typeof kinds;
 
@@ -23,6 +24,7 @@ export type StopId = Brand<string, 'StopId'>;
 export type BootId = Brand<string, 'BootId'>;
 export type SecretId = Brand<string, 'SecretId'>;
 export type HoldId = Brand<string, 'HoldId'>;
+export type EndorsementId = Brand<string, 'EndorsementId'>;
 
 interface IdOf {
   session: SessionId;
@@ -32,6 +34,7 @@ interface IdOf {
   boot: BootId;
   secret: SecretId;
   hold: HoldId;
+  endorsement: EndorsementId;
 }
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz';

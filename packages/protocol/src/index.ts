@@ -1,6 +1,7 @@
 // The schemas themselves are an entry of their own, `@cordon/protocol/api`: who only checks types need not load them.
 
 export type { HeldDetail, HeldIntent } from './api/approval.ts';
+export type { Endorsement } from './api/endorsement.ts';
 export type * as api from './api.ts';
 export type {
   Decision,
@@ -44,6 +45,8 @@ export * from './channel.ts';
 export { type Clock, type Random, systemClock, systemRandom, timestamp } from './clock.ts';
 export * from './control.ts';
 export type { DecisionCode, DecisionRecord, Outcome } from './decision.ts';
+export * from './endorsement.ts';
+export { endorsementLines } from './endorsement-lines.ts';
 export type { DurabilityTier, Entry, EntryInput, EntryType, Recorded, Seal } from './entry.ts';
 export { assertNever, CordonError, isCordonError } from './error.ts';
 export type { CriticalRule, CriticalType, SessionLabels, SinkRule, Yields } from './flow.ts';
@@ -82,4 +85,5 @@ export {
   relayTokenBytes,
   type SocketPlace,
 } from './relay-header.ts';
+export type { GatewayTraffic, SessionTraffic } from './traffic.ts';
 export { marked, viewLines, viewPages } from './view-lines.ts';

@@ -23,6 +23,9 @@ export function viewLines(view: View): string[] {
       ...text.split('\n').map((line) => `    ${marked(line)}`),
     ]),
     `labels: context ${trust(flow.ctxInteg)} and ${secrecy(flow.ctxConf)}, arguments ${trust(flow.argInteg)} and ${secrecy(flow.argConf)}, destination ${trust(flow.destInteg)} and cleared for ${secrecy(flow.clearance)}`,
+    ...(view.unnamed.length === 0
+      ? []
+      : ['waits only because nobody has named:', ...view.unnamed.map((name) => `${bar}${marked(name)}`)]),
     `asked ${plain(view.heldAt)}, open until ${plain(view.expires)}`,
   ];
 }

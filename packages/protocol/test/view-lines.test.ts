@@ -31,7 +31,13 @@ const view: View = {
     payload: { sha256: 'f00', bytes: 9, kind: 'form' },
   },
   payload: { encoding: 'utf8', data: 'amount=10' },
-  ...{ effect: 'share', undoable: false, code: 'approval-required', rung: { quorum: 2, strong: false } },
+  ...{
+    effect: 'share',
+    undoable: false,
+    unnamed: ['account github/\u202eacme'],
+    code: 'approval-required',
+    rung: { quorum: 2, strong: false },
+  },
   flow: {
     ...{ argInteg: 0, argConf: 2, ctxInteg: 1, ctxConf: 3, destInteg: 4, clearance: 0 },
     ...{ readersOk: false, linksOk: false, leakOk: false },

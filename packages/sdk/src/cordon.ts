@@ -13,6 +13,7 @@ import type { z } from 'zod';
 import { Approvals } from './approvals.ts';
 import { Breakers } from './breakers.ts';
 import { ApiClient, type CallOptions } from './client.ts';
+import { Endorsements } from './endorsements.ts';
 import { People } from './people.ts';
 import { Policies } from './policies.ts';
 import { type PolicyView, Sessions, type StopAnswer } from './session.ts';
@@ -55,6 +56,7 @@ export class Cordon {
   readonly people: People;
   readonly breakers: Breakers;
   readonly approvals: Approvals;
+  readonly endorsements: Endorsements;
   readonly policies: Policies;
 
   constructor(transport: Transport) {
@@ -63,6 +65,7 @@ export class Cordon {
     this.people = new People(this.#client);
     this.breakers = new Breakers(this.#client);
     this.approvals = new Approvals(this.#client);
+    this.endorsements = new Endorsements(this.#client);
     this.policies = new Policies(this.#client);
   }
 

@@ -16,6 +16,7 @@ export {
   type StopScope,
   type SuggestRequest,
 } from './cordon.ts';
+export { type EndorsementDraft, type EndorsementFilter, Endorsements, type Signing } from './endorsements.ts';
 export { ApiError, type SdkErrorCode } from './error.ts';
 export { type KnownPerson, People, type WhoAmI } from './people.ts';
 export { type Envelope, type PackOrder, Policies, type PolicyReference } from './policies.ts';

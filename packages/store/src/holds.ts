@@ -1,4 +1,4 @@
-import type { Hold, HoldState, View } from '@cordon/protocol';
+import type { AnswerFlag, Hold, HoldState, View } from '@cordon/protocol';
 import { type Database, isConstraint } from './database.ts';
 import { storeError } from './error.ts';
 import { type Page, type PageRequest, pageLimit, parseCursor, toPage } from './page.ts';
@@ -8,6 +8,8 @@ import { integer, json, type Row, text, textOrNull } from './row.ts';
 export interface StoredAnswer {
   readonly envelope: unknown;
   readonly at: string;
+  /** What is odd about how it was given; left out: nothing. */
+  readonly flags?: readonly AnswerFlag[];
 }
 
 export interface StoredHold {

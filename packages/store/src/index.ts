@@ -1,6 +1,13 @@
 export { type Lock, openLock as openLockFile } from '@cordon/ledger';
 export type { BudgetAccount, BudgetLine, BudgetStore, LimitedAccount, Slice } from './budgets.ts';
 export type { DecisionIndex, DecisionQuery, FinishedDecision, IndexedDecision, StoredDecision } from './decisions.ts';
+export type {
+  EndorsementChange,
+  EndorsementQuery,
+  EndorsementStore,
+  ListedEndorsement,
+  StoredEndorsement,
+} from './endorsements.ts';
 export type { StoreErrorCode } from './error.ts';
 export { createKeyFile, ensureDirectory, readKeyFile, removeFile, writeFileAtomic } from './files.ts';
 export type { HoldChange, HoldQuery, HoldStore, ListedHold, StoredAnswer, StoredHold } from './holds.ts';

@@ -155,6 +155,26 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (account, unit)
   ) STRICT;
   `,
+  // What people have named for a time, and how much of it was used.
+  `
+  CREATE TABLE endorsements (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    agent TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'active', 'used', 'expired', 'withdrawn', 'void')),
+    at TEXT NOT NULL,
+    expires TEXT NOT NULL,
+    uses INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    terms TEXT NOT NULL,
+    hold TEXT NOT NULL,
+    signed TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX endorsements_state ON endorsements (state, position);
+  `,
 ];
 
 /** "Crdn": a file with another number is not our database. */

@@ -1,6 +1,7 @@
 import { type BudgetStore, SqliteBudgetStore } from './budgets.ts';
 import { Database } from './database.ts';
 import { type DecisionIndex, SqliteDecisionIndex } from './decisions.ts';
+import { type EndorsementStore, SqliteEndorsementStore } from './endorsements.ts';
 import { type HoldStore, SqliteHoldStore } from './holds.ts';
 import { type IdempotencyStore, SqliteIdempotencyStore } from './idempotency.ts';
 import { type LabelStore, SqliteLabelStore } from './labels.ts';
@@ -22,6 +23,7 @@ export interface Store extends AsyncDisposable {
   readonly policies: PolicyStore;
   readonly settings: SettingStore;
   readonly holds: HoldStore;
+  readonly endorsements: EndorsementStore;
   readonly idempotency: IdempotencyStore;
   /** What was overwritten or removed is no longer in the files either, as far as the file system lets go of it. */
   scrub(): Promise<void>;
@@ -47,6 +49,7 @@ export async function openStore(path: string): Promise<Store> {
     policies: new SqlitePolicyStore(database),
     settings: new SqliteSettingStore(database),
     holds: new SqliteHoldStore(database),
+    endorsements: new SqliteEndorsementStore(database),
     idempotency: new SqliteIdempotencyStore(database),
     labels: new SqliteLabelStore(database),
     budgets: new SqliteBudgetStore(database),

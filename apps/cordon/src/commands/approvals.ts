@@ -1,5 +1,5 @@
 import { type HeldIntent, viewPages } from '@cordon/protocol';
-import type { Cordon, Question } from '@cordon/sdk';
+import type { Cordon, Question, Signing } from '@cordon/sdk';
 import type { Arguments, Command } from '../command.ts';
 import { confirmed } from '../confirm.ts';
 import { exitStatus, usageError } from '../exit.ts';
@@ -7,6 +7,7 @@ import { jsonLine } from '../json.ts';
 import { parseCount } from '../quantity.ts';
 import type { Context, Surroundings } from '../surroundings.ts';
 import { painter, table, visible } from '../text.ts';
+import { endorseOptions, signTerms, termsOf, termsText } from './endorse.ts';
 import { signerOf } from './people.ts';
 
 export const approvals: Command = {
@@ -46,11 +47,12 @@ export const approvals: Command = {
 export const approve: Command = {
   name: 'approve',
   group: 'Review',
-  usage: 'cordon approve ID [--uses N] [--key FILE] [--yes]',
+  usage: 'cordon approve ID [--uses N] [--endorse [WHERE] --for 1h] [--key FILE] [--yes]',
   summary: 'show all that ID is about, ask, and sign a yes to exactly that',
   words: [1, 1],
   options: {
-    uses: { value: 'N', about: 'the very same bytes may go out up to N times (1 to 20)' },
+    uses: { value: 'N', about: 'the very same bytes may go out up to N times (1 to 20); of --endorse: 1 to 1000 (20)' },
+    ...endorseOptions,
     key: { value: 'FILE', about: 'your private key, if you do not own this daemon' },
     pages: { value: 'N', about: 'of a long one: how many pages there were, after you have read each' },
     yes: { short: 'y', about: 'do not ask (asked is on a terminal only)' },
@@ -60,6 +62,7 @@ export const approve: Command = {
     'What is signed is this request to the byte, under the policy in force, once. Policy judges it again when it is sent.',
     'Example:',
     '  cordon approve 7k2m9x0q',
+    '  cordon approve 7k2m9x0q --endorse https://api.github.com/repos/acme/** --for 1h --uses 20 --bytes 1MiB',
   ],
   run: async (context, args) => {
     const { at } = context;
@@ -67,13 +70,20 @@ export const approve: Command = {
     const pages = viewPages(question.view);
     if (!args.flag('json')) at.stdout.write(shown(question, null));
     checkRead(args, pages.length);
+    const terms = await termsOf(client, args, question);
+    if (terms !== null && !args.flag('json')) at.stdout.write(termsText(terms));
     const text = args.text('uses');
-    const uses = text === undefined ? 1 : parseCount('uses', text);
+    const uses = text === undefined || terms !== null ? 1 : parseCount('uses', text);
     if (!args.flag('yes') && !(await confirmed(at, 'Sign a yes to exactly this?'))) {
       at.stderr.write('nothing was signed; it waits on\n');
       return exitStatus.ok;
     }
-    const held = await answer(client, at, args, question, { verdict: 'approve', uses });
+    const signing = await signingOf(client, at, args);
+    if (terms !== null) at.stderr.write(`${await signTerms(client, terms, signing)}\n`);
+    const given = { ...signing, verdict: 'approve', uses } as const;
+    // Whoever joins an endorsement may come after somebody's plain yes.
+    const over = terms !== null && question.hold.state === 'approved';
+    const held = over ? question.hold : await client.approvals.answer(question, given);
     at.stdout.write(args.flag('json') ? jsonLine(held) : `${approvedText(held)}\n`);
     return exitStatus.ok;
   },
@@ -99,7 +109,8 @@ export const deny: Command = {
     const { at } = context;
     const { client, question } = await asked(context, args);
     const reason = args.text('reason') ?? '';
-    const held = await answer(client, at, args, question, { verdict: 'deny', reason });
+    const signing = await signingOf(client, at, args);
+    const held = await client.approvals.answer(question, { ...signing, verdict: 'deny', reason });
     at.stdout.write(args.flag('json') ? jsonLine(held) : `denied ${held.id}: ${visible(held.summary)}\n`);
     return exitStatus.ok;
   },
@@ -110,20 +121,14 @@ async function asked({ cordon }: Context, args: Arguments): Promise<{ client: Co
   return { client, question: await questionOf(client, args.words[0] ?? '') };
 }
 
-async function answer(
-  client: Cordon,
-  at: Surroundings,
-  args: Arguments,
-  question: Question,
-  given: { verdict: 'approve' | 'deny'; uses?: number; reason?: string },
-): Promise<HeldIntent> {
+async function signingOf(client: Cordon, at: Surroundings, args: Arguments): Promise<Signing> {
   const signer = await signerOf(at, client, args.text('key'));
   const people = await client.people.list();
   const known = people.find(({ keys }) => keys.some((key) => key.id === signer.keyid));
   if (known === undefined) {
     throw usageError('nobody here is known by this key', 'cordon people add NAME --public KEY', 'cordon people list');
   }
-  return await client.approvals.answer(question, { ...given, signer, person: known.person });
+  return { signer, person: known.person };
 }
 
 /** The end of an id is enough, as for sessions. */
@@ -185,7 +190,7 @@ function listed(holds: readonly HeldIntent[], at: Surroundings): string {
     hold.agent,
     answersOf(hold),
     untilOf(hold),
-    hold.summary,
+    `${hold.summary}${flagsOf(hold)}`,
   ]);
   const head = ['ID', 'STATE', 'AGENT', 'YES', 'UNTIL', 'WHAT'];
   return `${table(head, rows, painter(at.colours))}\n→ cordon approve ID   shows all of it first\n`;
@@ -194,6 +199,13 @@ function listed(holds: readonly HeldIntent[], at: Surroundings): string {
 function answersOf({ answers, rung }: HeldIntent): string {
   return `${answers.filter(({ verdict }) => verdict === 'approve').length}/${rung.quorum}`;
 }
+
+function flagsOf({ answers }: HeldIntent): string {
+  const flags = new Set(answers.flatMap((answer) => answer.flags));
+  return flags.size === 0 ? '' : `  [answered ${[...flags].map((each) => flagWords[each]).join(', ')}]`;
+}
+
+const flagWords = { quick: 'within 2 s', many: 'among over 20 an hour' } as const;
 
 function untilOf({ expires }: HeldIntent): string {
   return expires.slice(11, 19);
@@ -206,7 +218,7 @@ async function watch(client: Cordon, at: Surroundings, json: boolean): Promise<v
   try {
     for await (const hold of client.approvals.follow({ signal: stop.signal })) {
       const why = hold.reason === '' ? '' : ` (${visible(hold.reason)})`;
-      const line = `${paint('dim', hold.at)} ${hold.state.padEnd(8)} ${answersOf(hold)} ${hold.agent} ${visible(hold.summary)}${why}`;
+      const line = `${paint('dim', hold.at)} ${hold.state.padEnd(8)} ${answersOf(hold)} ${hold.agent} ${visible(hold.summary)}${why}${flagsOf(hold)}`;
       const next = hold.state === 'open' ? `\n    → cordon approve ${hold.id.slice(-8)}` : '';
       at.stdout.write(json ? jsonLine(hold) : `${line}${next}\n`);
     }

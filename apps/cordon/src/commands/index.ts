@@ -5,6 +5,7 @@ import { budgets } from './budgets.ts';
 import { completeCommand, completion } from './completion.ts';
 import { doctor, down, status, up } from './daemon.ts';
 import { demo } from './demo.ts';
+import * as endorsements from './endorsements.ts';
 import { exec } from './exec.ts';
 import * as keys from './keys.ts';
 import * as ledger from './ledger.ts';
@@ -56,6 +57,8 @@ export const commands: readonly Command[] = [
   approvals,
   approve,
   deny,
+  endorsements.list,
+  endorsements.withdraw,
   people.list,
   people.add,
   people.group,

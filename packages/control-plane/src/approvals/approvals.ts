@@ -1,5 +1,6 @@
 import { type CheckedApprovals, checkApprovals, digestApproval, openApproval } from '@cordon/policy';
 import {
+  type AnswerFlag,
   type ApprovalRecord,
   type Clock,
   type HoldNews,
@@ -25,10 +26,20 @@ import type { StopTable } from '../stops/table.ts';
 import { Turns } from '../turns.ts';
 import { areStillKnown, checkEligible } from './eligible.ts';
 import { LiveHolds, newsOf } from './live-holds.ts';
+import { AnswerPace } from './pace.ts';
 import { createQuestion } from './question.ts';
 import { digestHold, signReceipt, usedData } from './receipt.ts';
 import { checkVersion, settled, uncounted } from './refuse.ts';
-import { type CheckedOrder, hashOf, holdOrder, holdUse, isInForce, isRungOf, strangeIn } from './standing.ts';
+import {
+  type CheckedOrder,
+  hashOf,
+  holdOrder,
+  holdUse,
+  isInForce,
+  isRungOf,
+  standingSession,
+  strangeIn,
+} from './standing.ts';
 
 export interface ApprovalParts {
   readonly store: HoldStore;
@@ -57,6 +68,7 @@ export class Approvals implements Disposable {
   readonly #parts: ApprovalParts;
   readonly #live = new LiveHolds();
   readonly #turns = new Turns();
+  readonly #pace = new AnswerPace();
   readonly #sweep: ReturnType<typeof setInterval>;
 
   private constructor(parts: ApprovalParts) {
@@ -68,6 +80,8 @@ export class Approvals implements Disposable {
   static async open(parts: ApprovalParts): Promise<Approvals> {
     const approvals = new Approvals(parts);
     for (const hold of await parts.store.live(approvals.#at(0))) approvals.#live.put(hold);
+    const { items } = await parts.store.list({ limit: limits.pageItemsMax });
+    for (const { answers } of items) approvals.#pace.recall(answers, parts.clock.now());
     approvals.voidWhere(({ session }) => parts.registry.find(session) === null, 'session-ended');
     approvals.voidWhere(({ session }) => approvals.#isStopped(session), 'session-stopped');
     approvals.voidStale();
@@ -97,7 +111,7 @@ export class Approvals implements Disposable {
       const same = known?.record.policy.digest === order.policy.digest && this.#at(0) < known.record.expires;
       if (known !== null && same) return newsOf(known);
       if (known !== null) await this.#settle(known, 'void', 'asked anew');
-      checkEligible(order, this.#parts.people.directory, this.#excluded(session));
+      checkEligible(order, this.#parts.people.directory, this.excluded(session));
       return newsOf(await this.#ask(order, intent, session));
     });
   }
@@ -125,7 +139,7 @@ export class Approvals implements Disposable {
       const now: StoredHold = { ...hold, ...change, version: hold.version + 1 };
       const stands = this.#replace(hold, now);
       const approvals = checked.approval.ids;
-      const by = { left, approvals, people: checked.people, excluded: this.#excluded(session) };
+      const by = { left, approvals, people: checked.people, excluded: this.excluded(session) };
       const taken = { hold: now, tenant: session.policy.tenant, asked, gateway, ...by };
       await recorder.record({ type: 'approval.used', session: asked.session, data: usedData(taken) }, 'disk');
       // INVARIANT: a stop or a new policy that came during the writes wins; after this line nothing is awaited.
@@ -150,8 +164,9 @@ export class Approvals implements Disposable {
       const session = this.#standing(hold.session, hold.record.policy);
       const record = this.#openAnswer(hold, session, envelope);
       if (hold.state === 'approved' && record.verdict === 'approve') throw settled(id, 'approved already');
-      await this.#recordAnswer(hold, session, { record, envelope, reason });
-      const answers = [...hold.answers, { envelope, at: this.#at(0) }];
+      const flags = this.#pace.take(record.person, hold.at, this.#parts.clock.now());
+      await this.#recordAnswer(hold, session, { record, envelope, reason, flags });
+      const answers = [...hold.answers, { envelope, at: this.#at(0), flags }];
       const state = this.#stateAfter({ ...hold, answers }, session, record);
       const change = { answers, state, ...(state === 'denied' ? { reason, view: null } : {}) };
       // What became of it while the disk was written to comes first.
@@ -162,6 +177,18 @@ export class Approvals implements Disposable {
       this.#parts.changed(now);
       return now;
     });
+  }
+
+  /** Null: it lets nothing through any more. */
+  live(id: string): StoredHold | null {
+    const hold = this.#live.get(id);
+    return hold === null || hold.state === 'denied' ? null : hold;
+  }
+
+  /** Somebody has said yes or no to these very bytes, and that stands. */
+  isAnswered(session: string, intent: string): boolean {
+    const state = this.#live.of(session, intent)?.state;
+    return state === 'approved' || state === 'denied';
   }
 
   /** Everything of these sessions: stopped, lifted or over. */
@@ -235,7 +262,7 @@ export class Approvals implements Disposable {
 
   #openAnswer(hold: StoredHold, session: LiveSession, envelope: unknown): ApprovalRecord {
     const { directory } = this.#parts.people;
-    const question = { hold: hold.record, directory, now: this.#at(0), excluded: this.#excluded(session) };
+    const question = { hold: hold.record, directory, now: this.#at(0), excluded: this.excluded(session) };
     if (question.now >= hold.record.expires) throw uncounted('approval-expired');
     const record = openApproval(envelope, question);
     if (typeof record === 'string') throw uncounted(record);
@@ -249,10 +276,11 @@ export class Approvals implements Disposable {
   async #recordAnswer(
     hold: StoredHold,
     session: LiveSession,
-    { record, envelope, reason }: { record: ApprovalRecord; envelope: unknown; reason: string },
+    { record, envelope, reason, flags }: Answer,
   ): Promise<void> {
     const { recorder, people, clock } = this.#parts;
     const data = {
+      flags: [...flags],
       hold: hold.record.id,
       intent: hold.record.intent,
       verdict: record.verdict,
@@ -285,11 +313,12 @@ export class Approvals implements Disposable {
       now: this.#at(0),
       directory: this.#parts.people.directory,
       used: hold.used,
-      excluded: this.#excluded(session),
+      excluded: this.excluded(session),
     });
   }
 
-  #excluded(session: LiveSession): Person[] {
+  /** Whose word counts for nothing of this session, where the tenant wants four eyes. */
+  excluded(session: LiveSession): readonly Person[] {
     const { tenant, people, authors } = this.#parts;
     if (tenant().approvals?.fourEyes !== true) return [];
     return [people.local(session.policy.person), people.operator, ...authors()];
@@ -297,13 +326,7 @@ export class Approvals implements Disposable {
 
   /** @throws CordonError `session-ended` `session-stopped` `hold-stale` */
   #standing(id: string, policy: HoldUse['policy']): LiveSession {
-    const session = this.#parts.registry.find(id);
-    if (session === null || session.state === 'ended') throw refusal('session-ended', `no session ${id} is alive`);
-    if (this.#isStopped(id)) throw refusal('session-stopped', `session ${id} is stopped`);
-    if (!isInForce(policy, this.#parts.tenant(), session.policy)) {
-      throw refusal('hold-stale', 'another policy is in force by now', ['let the agent ask again']);
-    }
-    return session;
+    return standingSession(this.#parts, id, policy);
   }
 
   #isStopped(id: string): boolean {
@@ -355,6 +378,13 @@ export class Approvals implements Disposable {
   #at(offsetMs: number): string {
     return new Date(this.#parts.clock.now() + offsetMs).toISOString();
   }
+}
+
+interface Answer {
+  readonly record: ApprovalRecord;
+  readonly envelope: unknown;
+  readonly reason: string;
+  readonly flags: readonly AnswerFlag[];
 }
 
 /** @throws CordonError `request-invalid` */

@@ -24,6 +24,7 @@ export function createView({ hold, order, session, layers, heldAt, expires }: Vi
     effect: order.effect,
     undoable: order.undoable,
     flow: order.flow,
+    unnamed: order.unnamed,
     code: order.code,
     rules: order.reasons.slice(0, rulesShownMax).map((id) => ruleOf(id, layers)),
     rung: order.rung,

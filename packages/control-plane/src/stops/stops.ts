@@ -31,6 +31,8 @@ export interface StopParts {
   ): Promise<StopReport[]>;
   /** True: it answered nothing, and was ended with all that it ran. */
   endSilentSupervisor(): Promise<boolean>;
+  /** Something is about to be stopped or lifted, whether or not a session of it is alive. */
+  touched(scope: StopScope): void;
   stopAtGateway(session: string, stopped: boolean): Promise<void>;
   setState(session: string, state: 'running' | 'frozen'): Promise<void>;
 }
@@ -69,6 +71,7 @@ export class Stops {
     }
     // INVARIANT: from this line on nothing new starts in the scope; no await stands before it.
     table.add(stop);
+    this.#parts.touched(scope);
     const targets = registry.within(scope);
     const sessions = await this.#carryOut(targets, strength, reason);
     await this.#record(stop, sessions).catch((cause: unknown) => {
@@ -97,6 +100,7 @@ export class Stops {
       'disk',
     );
     await store.lift(scope, at, { kills: true });
+    this.#parts.touched(scope);
     table.remove(ids);
     const free = registry.within(scope).filter((session) => table.of(session).length === 0);
     const thawed: string[] = [];

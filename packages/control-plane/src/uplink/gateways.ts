@@ -5,6 +5,8 @@ import {
   Channel,
   type ChannelStream,
   CordonError,
+  type EndorsementTaken,
+  type EndorsementUse,
   type GatewayMethods,
   type GatewayTraffic,
   type GatewayUplink,
@@ -50,6 +52,8 @@ export interface GatewaySource {
   openHold(order: HoldOrder): Promise<GatewayUplink['hold.open']['result']>;
   /** One use of what they approved, for the gateway of this boot. */
   useHold(use: HoldUse, gateway: string): Promise<HoldTaken>;
+  /** One use of what they named for a time. */
+  useEndorsement(use: EndorsementUse, gateway: string): Promise<EndorsementTaken | null>;
   /** Nothing for a session that is over. */
   takeBudget(session: string, needed: Amounts, wanted: Amounts): Promise<Given>;
   giveBudgetBack(session: string, amounts: Amounts): Promise<void>;
@@ -138,6 +142,10 @@ export class Gateways implements Disposable {
       'hold.use': async (use) => {
         if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
         return await this.#source.useHold(use, connected.hello.boot);
+      },
+      'endorsement.use': async (use) => {
+        if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');
+        return await this.#source.useEndorsement(use, connected.hello.boot);
       },
       'budget.take': async ({ session, needed, wanted }) => {
         if (connected === null) throw new CordonError<ControlErrorCode>('conflict', 'hello first');

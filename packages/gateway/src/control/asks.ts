@@ -1,5 +1,14 @@
 import type { Label } from '@cordon/policy';
-import type { GatewayUplink, HoldNews, HoldOrder, HoldTaken, HoldUse, RecordValue } from '@cordon/protocol';
+import type {
+  EndorsementTaken,
+  EndorsementUse,
+  GatewayUplink,
+  HoldNews,
+  HoldOrder,
+  HoldTaken,
+  HoldUse,
+  RecordValue,
+} from '@cordon/protocol';
 import { Secret } from '@cordon/secrets';
 import { GatewayError } from '../error.ts';
 import type { HoldPort } from '../hold/desk.ts';
@@ -36,6 +45,11 @@ export class ControlAsks implements HoldPort {
   /** One use of what they approved. @throws GatewayError `control-lost`; the control plane's own code */
   async use(use: HoldUse): Promise<HoldTaken> {
     return await this.#channel().call('hold.use', use, this.#limits.holdCallTimeoutMs);
+  }
+
+  /** One use of what people have named. @throws GatewayError `control-lost`; the control plane's own code */
+  async endorse(use: EndorsementUse): Promise<EndorsementTaken | null> {
+    return await this.#channel().call('endorsement.use', use, this.#limits.holdCallTimeoutMs);
   }
 
   #channel(): NonNullable<Uplink['channel']> {

@@ -1,5 +1,23 @@
-import { type CheckedReceipt, checkReceipt, type PolicySnapshot } from '@cordon/policy';
-import type { Clock, HoldFloor, HoldNews, HoldOrder, HoldTaken, HoldUse, Intent, PolicyName } from '@cordon/protocol';
+import {
+  type CheckedEndorsementReceipt,
+  type CheckedReceipt,
+  checkEndorsementReceipt,
+  checkReceipt,
+  type PolicySnapshot,
+} from '@cordon/policy';
+import type {
+  Clock,
+  EndorsementTaken,
+  EndorsementUse,
+  HoldFloor,
+  HoldNews,
+  HoldOrder,
+  HoldTaken,
+  HoldUse,
+  Intent,
+  PolicyName,
+  Rung,
+} from '@cordon/protocol';
 import type { PinnedKey } from '@cordon/protocol/dsse';
 import type { GatewayLimits } from '../limits.ts';
 
@@ -7,6 +25,7 @@ import type { GatewayLimits } from '../limits.ts';
 export interface HoldPort {
   open(order: HoldOrder): Promise<HoldNews>;
   use(use: HoldUse): Promise<HoldTaken>;
+  endorse(use: EndorsementUse): Promise<EndorsementTaken | null>;
 }
 
 export interface DeskOptions {
@@ -25,6 +44,13 @@ export interface UseQuestion {
   readonly intentDigest: string;
   readonly flow: HoldFloor;
   readonly snapshot: PolicySnapshot;
+}
+
+/** What nobody has named, and what policy asks for because of it. */
+export interface Wanted {
+  readonly unnamed: readonly string[];
+  readonly rung: Rung;
+  readonly groups: readonly string[];
 }
 
 /**
@@ -86,6 +112,33 @@ export class HoldDesk {
   take(hold: string, { attempt, intent, intentDigest, flow, snapshot }: UseQuestion): Promise<HoldTaken> {
     const policy = policyName(snapshot);
     return this.#options.port.use({ hold, session: intent.session, attempt, intent: intentDigest, policy, flow });
+  }
+
+  /** One use of what people have named for a time; null: they have not. @throws CordonError of the control plane, or `channel-*` */
+  takeEndorsed({ attempt, intent, flow, snapshot }: UseQuestion, { unnamed, rung, groups }: Wanted) {
+    const policy = policyName(snapshot);
+    return this.#options.port.endorse({
+      session: intent.session,
+      attempt,
+      intent,
+      unnamed,
+      policy,
+      flow,
+      rung,
+      groups,
+    });
+  }
+
+  checkEndorsed(
+    taken: EndorsementTaken,
+    question: UseQuestion,
+    { unnamed, rung, groups }: Wanted,
+  ): CheckedEndorsementReceipt {
+    const { boot: gateway, key, clock } = this.#options;
+    const { attempt, intent, flow, snapshot } = question;
+    const now = new Date(clock.now()).toISOString();
+    const policy = policyName(snapshot);
+    return checkEndorsementReceipt({ taken, key, gateway, attempt, intent, unnamed, flow, rung, groups, policy, now });
   }
 
   /** What was taken, checked from the signatures up against how things are now. */

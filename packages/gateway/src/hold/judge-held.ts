@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { type Approval, type Facts, type HeldCode, noApproval } from '@cordon/policy';
 import {
   type HoldNews,
+  type HoldOrder,
   type HoldTaken,
   isCordonError,
   type Problem,
@@ -9,11 +10,12 @@ import {
   type ViewPayload,
 } from '@cordon/protocol';
 import type { Road } from '../ask.ts';
-import { type Asked, type Asker, askOnce, conclude, type Judged, type Try } from '../conclude.ts';
+import { type Asked, type Asker, askOnce, conclude, type Judged } from '../conclude.ts';
+import { type HeldTry, judgeEndorsed, wantedNames } from '../endorse/endorsed.ts';
 import { codeOf } from '../failure.ts';
 import { requestLineOf } from '../refuse/denied.ts';
 import { quote } from '../refuse/quote.ts';
-import { deniedByGateway, deniedByPolicy, type Held, type ShellDenyCode } from '../verdict.ts';
+import { deniedByGateway, deniedByPolicy, type ShellDenyCode } from '../verdict.ts';
 import { policyName, type UseQuestion } from './desk.ts';
 
 /** Whoever asks can wait, with the connection open and nothing sent upstream. */
@@ -34,8 +36,6 @@ export interface Pending {
   readonly retryAfterSeconds: number;
 }
 
-type HeldTry = Try & { readonly verdict: Held };
-
 /**
  * From an intent to a permit, asking people where policy wants that: the question is opened or found by the intent's
  * hash, the request waits, and an answer leads to a decision of its own, under the facts and the policy of then.
@@ -51,6 +51,10 @@ export async function judgePatiently(
   const { verdict } = made;
   if (verdict.outcome !== 'hold') return await conclude(road, asker, asked, { ...made, verdict });
   const held: HeldTry = { ...made, verdict };
+  patience.signal.throwIfAborted();
+  const unnamed = wantedNames(asked, held);
+  const endorsed = await judgeEndorsed(road, asker, asked, { held, unnamed });
+  if (endorsed !== null) return endorsed;
   const payload = payloadOf(road, patience.readable);
   if (payload === undefined) {
     const detail = `A person would have to read the body whole: at most ${road.limits.holdPayloadBytesMax} bytes, not coded.`;
@@ -60,7 +64,7 @@ export async function judgePatiently(
   if (watch === null) {
     return await deny(road, asker, asked, held, 'hold-limit', 'Too many requests of this session wait for a person.');
   }
-  const opened = await open(road, asker, asked, held, payload);
+  const opened = await open(road, asker, asked, held, { payload, unnamed });
   if ('outcome' in opened) return opened;
   // Nothing is done for an agent that has gone, and no use is spent on it.
   patience.signal.throwIfAborted();
@@ -84,7 +88,7 @@ async function open(
   asker: Asker,
   asked: Asked,
   made: HeldTry,
-  payload: ViewPayload | null,
+  shown: Pick<HoldOrder, 'payload' | 'unnamed'>,
 ): Promise<HoldNews | Judged> {
   const { facts, verdict } = made;
   const { record } = verdict.hold;
@@ -93,7 +97,7 @@ async function open(
       session: asker.session.id,
       attempt: facts.attempt,
       intent: asked.intent,
-      payload,
+      ...shown,
       effect: facts.effect,
       undoable: facts.undoable,
       flow: { ...facts.flow },

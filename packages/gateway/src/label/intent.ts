@@ -1,4 +1,6 @@
 import {
+  createAskingProvenance,
+  createEndorsedProvenance,
   digestLabel,
   type FactsInput,
   type FlowAnswer,
@@ -17,17 +19,28 @@ export interface Labelled extends FlowAnswer {
   /** The session's context then. */
   readonly label: Label;
   readonly sinks: readonly Sink[];
+  /** Who or what gets it and was named by nobody. */
+  readonly unnamed: readonly string[];
   readonly facts: Required<Pick<FactsInput, 'flow' | 'labels' | 'args' | 'nums'>>;
+}
+
+export interface Labelling {
+  readonly body: Uint8Array;
+  readonly ownCredential: boolean;
+  /** Names that an endorsement stands for. */
+  readonly named?: readonly string[];
 }
 
 export function labelIntent(
   context: Context,
   snapshot: PolicySnapshot,
   intent: Intent,
-  { body, ownCredential }: { readonly body: Uint8Array; readonly ownCredential: boolean },
+  { body, ownCredential, named = [] }: Labelling,
 ): Labelled {
-  const { provenance, meter, label } = context;
+  const { meter, label } = context;
   const sinks = sinksOf(snapshot, intent);
+  const asked = new Set<string>();
+  const provenance = createAskingProvenance(createEndorsedProvenance(context.provenance, named), asked);
   const answer = flowOf({ intent, body, provenance, sinks, meter, ownCredential });
   const { flow, critical, leaks } = answer;
   const labels = {
@@ -36,5 +49,13 @@ export function labelIntent(
     leakBytes: leaks?.bytes ?? 0,
     leakUsed: meter.used,
   };
-  return { ...answer, context, label, sinks, facts: { flow, labels, args: critical.args, nums: critical.nums } };
+  const unnamed = [...asked].sort();
+  return {
+    ...answer,
+    context,
+    label,
+    sinks,
+    unnamed,
+    facts: { flow, labels, args: critical.args, nums: critical.nums },
+  };
 }

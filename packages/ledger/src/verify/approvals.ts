@@ -2,6 +2,7 @@ import type { Entry } from '@cordon/protocol';
 import { textOf } from '../entry.ts';
 import { listWriters } from '../journal/segment.ts';
 import { type BodyKeys, noKeys, openBody } from '../seal/open.ts';
+import { type JudgeEndorsement, type RecordedEndorsement, RecordedEndorsements } from './endorsements.ts';
 import { type Frame, framesOf } from './frames.ts';
 import { People } from './people.ts';
 import { PolicyRecords, parseObject } from './policies.ts';
@@ -33,6 +34,7 @@ export type JudgeApproval = (
 export interface ApprovalsOptions {
   readonly journals: string;
   readonly judge: JudgeApproval;
+  readonly judgeEndorsement: JudgeEndorsement;
   readonly keys?: BodyKeys;
 }
 
@@ -54,10 +56,10 @@ interface Use extends RecordedUse {
 
 const concerns = (bytes: Buffer): boolean =>
   PolicyRecords.concerns(bytes) ||
-  ['"type":"hold"', '"type":"approval', '"act":"people.'].some((at) => bytes.includes(at));
+  ['"type":"hold"', '"type":"approval', '"type":"endorsement', '"act":"people.'].some((at) => bytes.includes(at));
 
 /** Whoever was let through by people: signatures, people, quorum, uses, over the very bytes that were allowed. */
-export function verifyApprovals({ journals, judge, keys = noKeys }: ApprovalsOptions): PartReport {
+export function verifyApprovals({ journals, judge, judgeEndorsement, keys = noKeys }: ApprovalsOptions): PartReport {
   const findings = new Findings('approvals');
   const policies = new PolicyRecords(new Findings('approvals'));
   const holds = new Holds(findings);
@@ -69,26 +71,26 @@ export function verifyApprovals({ journals, judge, keys = noKeys }: ApprovalsOpt
   }
   for (const writer of listWriters(journals)) {
     for (const frame of framesOf(journals, writer, (bytes) => bytes.includes('"type":"decision"'))) {
-      if (frame.entry.data['outcome'] === 'allow') checkAllow(frame, holds, { judge, keys, policies }, findings);
+      if (frame.entry.data['outcome'] === 'allow')
+        checkAllow(frame, holds, { judge, judgeEndorsement, keys, policies }, findings);
     }
   }
   findings.count('usesWithoutEffect', holds.untold());
   return findings.report();
 }
 
-function checkAllow(
-  frame: Frame,
-  holds: Holds,
-  {
-    judge,
-    keys,
-    policies,
-  }: { readonly judge: JudgeApproval; readonly keys: BodyKeys; readonly policies: PolicyRecords },
-  findings: Findings,
-): void {
+interface Judges {
+  readonly judge: JudgeApproval;
+  readonly judgeEndorsement: JudgeEndorsement;
+  readonly keys: BodyKeys;
+  readonly policies: PolicyRecords;
+}
+
+function checkAllow(frame: Frame, holds: Holds, judges: Judges, findings: Findings): void {
   const { entry } = frame;
-  const opened = openBody(entry, frame.stored(), keys);
+  const opened = openBody(entry, frame.stored(), judges.keys);
   const use = holds.useOf(entry);
+  const endorsed = holds.endorsements.useOf(entry);
   if (opened.kind !== 'open') {
     findings.leave(`not looked at: ${opened.why}`);
     return;
@@ -99,20 +101,22 @@ function checkAllow(
     | { readonly quorum?: unknown; readonly ids?: unknown; readonly groups?: unknown }
     | undefined;
   if (body === null || approval === undefined) {
-    if (use !== null)
+    if (use !== null || endorsed !== null)
       findings.fail(frame.failure('approval', 'a use is on record, and the decision knows of no approval'));
     return;
   }
-  findings.count('approved');
-  if (use === null) {
+  const byName = approval.quorum === 0;
+  findings.count(byName ? 'endorsed' : 'approved');
+  const used = byName ? endorsed : use;
+  if (used === null) {
     findings.fail(frame.failure('unapproved', 'says that people approved it, and no use of their answer is on record'));
     return;
   }
-  if (use.gone !== null) {
-    findings.leave(`not looked at: ${use.gone}`);
+  if (used.gone !== null) {
+    findings.leave(`not looked at: ${used.gone}`);
     return;
   }
-  const judged = judge(use, { entry, body }, policies);
+  const judged = judgeUse({ use, endorsed: byName ? endorsed : null }, { entry, body }, judges);
   if (typeof judged === 'string') {
     findings.fail(frame.failure('approval', judged));
     return;
@@ -124,14 +128,28 @@ function checkAllow(
   if (!same) findings.fail(frame.failure('approval', 'the signed answers are not those that it was allowed by'));
 }
 
+function judgeUse(
+  { use, endorsed }: { readonly use: RecordedUse | null; readonly endorsed: RecordedEndorsement | null },
+  decision: RecordedDecision,
+  { judge, judgeEndorsement, policies }: Judges,
+): ReturnType<JudgeApproval> {
+  if (endorsed !== null) {
+    const judged = judgeEndorsement(endorsed, decision, policies);
+    return typeof judged === 'string' ? judged : { ...judged, quorum: 0 };
+  }
+  return use === null ? 'no use is on record' : judge(use, decision, policies);
+}
+
 class Holds {
   readonly #findings: Findings;
   readonly #people = new People();
   readonly #holds = new Map<string, HoldRecord>();
   readonly #uses = new Map<string, Use>();
+  readonly endorsements: RecordedEndorsements;
 
   constructor(findings: Findings) {
     this.#findings = findings;
+    this.endorsements = new RecordedEndorsements(findings);
   }
 
   add(frame: Frame, keys: BodyKeys): void {
@@ -140,6 +158,7 @@ class Holds {
     else if (entry.type === 'hold') this.#addHold(entry);
     else if (entry.type === 'approval') this.#addAnswer(frame, keys);
     else if (entry.type === 'approval.used') this.#addUse(frame);
+    else if (entry.type === 'endorsement' || entry.type === 'endorsement.used') this.#addEndorsement(frame, keys);
   }
 
   useOf(entry: Entry): Use | null {
@@ -150,7 +169,12 @@ class Holds {
 
   /** A crash between a use and its effect costs the use. */
   untold(): number {
-    return [...this.#uses.values()].filter(({ told }) => !told).length;
+    return [...this.#uses.values()].filter(({ told }) => !told).length + this.endorsements.untold();
+  }
+
+  #addEndorsement(frame: Frame, keys: BodyKeys): void {
+    const holdOf = (id: string): unknown => this.#holds.get(id)?.record;
+    this.endorsements.add(frame, keys, { directory: this.#people.known, holdOf });
   }
 
   #addHold({ data }: Entry): void {

@@ -128,7 +128,7 @@ export function openApproval(
   return known !== undefined && isOfGroups(known, hold.groups) ? answer : 'approval-group';
 }
 
-function isSamePolicy(a: PolicyName, b: PolicyName): boolean {
+export function isSamePolicy(a: PolicyName, b: PolicyName): boolean {
   return a.generation === b.generation && a.revision === b.revision && a.digest === b.digest && a.engine === b.engine;
 }
 

@@ -71,7 +71,7 @@ export function checkReceipt(question: ReceiptQuestion): CheckedReceipt {
 
 export type HeldCode = ApprovalCode | ReceiptCode;
 
-function digestHold(hold: Hold): string {
+export function digestHold(hold: Hold): string {
   return digestRecord('hold', hold as unknown as RecordValue);
 }
 

@@ -1,4 +1,11 @@
-import { type ApprovalRecord, canonicalize, type PolicyName, personName, type RecordValue } from '@cordon/protocol';
+import {
+  type ApprovalRecord,
+  canonicalize,
+  type Person,
+  type PolicyName,
+  personName,
+  type RecordValue,
+} from '@cordon/protocol';
 import { type Digest, digestRecord } from '@cordon/protocol/digest';
 import { parseJson } from '../json/parse.ts';
 import { limits } from '../limits.ts';
@@ -54,9 +61,7 @@ function isApproval(value: unknown): value is ApprovalRecord {
     matches(value['expires'], time) &&
     isBetween(value['uses'], 1, limits.approvalUsesMax) &&
     isPolicyName(value['policy']) &&
-    hasOnly(value['person'], ['iss', 'sub']) &&
-    matches(value['person']['iss'], issuer) &&
-    matches(value['person']['sub'], personName)
+    isPerson(value['person'])
   );
 }
 
@@ -70,15 +75,28 @@ function isPolicyName(value: unknown): value is PolicyName {
   );
 }
 
+export function isPerson(value: unknown): value is Person {
+  return hasOnly(value, ['iss', 'sub']) && matches(value['iss'], issuer) && matches(value['sub'], personName);
+}
+
+export function isDigest(value: unknown): value is string {
+  return matches(value, digest);
+}
+
+/** RFC 3339 in UTC with milliseconds. */
+export function isTime(value: unknown): value is string {
+  return matches(value, time) && !Number.isNaN(Date.parse(value));
+}
+
 function matches(value: unknown, pattern: RegExp): value is string {
   return typeof value === 'string' && pattern.test(value);
 }
 
-function isBetween(value: unknown, min: number, max: number): value is number {
+export function isBetween(value: unknown, min: number, max: number): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max;
 }
 
-function hasOnly(value: unknown, names: readonly string[]): value is Readonly<Record<string, unknown>> {
+export function hasOnly(value: unknown, names: readonly string[]): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const keys = Object.keys(value);
   return keys.length === names.length && names.every((name) => Object.hasOwn(value, name));

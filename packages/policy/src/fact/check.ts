@@ -1,3 +1,4 @@
+import { isId } from '@cordon/protocol';
 import { limits } from '../limits.ts';
 import type { Approval, Facts } from './facts.ts';
 import { minuteOfWeek } from './facts.ts';
@@ -53,8 +54,9 @@ function isSmall({ checks, args, nums }: Facts): boolean {
 }
 
 function isLabels(value: unknown): boolean {
-  if (!isRecord(value) || Object.keys(value).length !== 4) return false;
-  const { ctx, grade, leakBytes, leakUsed } = value;
+  if (!isRecord(value)) return false;
+  const { ctx, grade, leakBytes, leakUsed, endorsed, ...others } = value;
+  if (Object.keys(others).length > 0 || !(endorsed === undefined || isEndorsed(endorsed))) return false;
   if (typeof ctx !== 'string' || !digest.test(ctx) || ![1, 2, 3].includes(grade as number)) return false;
   return [leakBytes, leakUsed].every((each) => Number.isSafeInteger(each) && (each as number) >= 0);
 }
@@ -64,6 +66,12 @@ function isCounters(value: unknown): boolean {
   const { noted, own, sink, tick } = value;
   if (![0, 1, 2].includes(own as number) || ![0, 1, 2].includes(sink as number)) return false;
   return [noted, tick].every((each) => Number.isSafeInteger(each) && (each as number) >= 0);
+}
+
+function isEndorsed(value: unknown): boolean {
+  if (!isRecord(value) || Object.keys(value).length !== 2) return false;
+  const { id, destInteg } = value;
+  return typeof id === 'string' && isId('endorsement', id) && isValue(flowFields.destInteg, destInteg);
 }
 
 function wrongRecord(name: string, fields: Readonly<Record<string, Field>>, value: unknown): string | null {

@@ -19,11 +19,15 @@ export const factsSchema: JsonSchema = {
     args: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string' } } },
     nums: { type: 'object', additionalProperties: { type: 'integer' } },
     flow: objectOf(propertiesOf(flowFields)),
-    labels: objectOf({
+    labels: withOptional(['endorsed'], {
       ctx: { type: 'string', pattern: '^sha256:[0-9a-f]{64}$' },
       grade: { enum: [1, 2, 3] },
       leakBytes: { type: 'integer', minimum: 0 },
       leakUsed: { type: 'integer', minimum: 0 },
+      endorsed: objectOf({
+        id: { type: 'string', pattern: '^end_[0-7][0-9a-hjkmnp-tv-z]{25}$' },
+        destInteg: schemaOf(flowFields.destInteg),
+      }),
     }),
     counters: objectOf({
       noted: { type: 'integer', minimum: 0 },

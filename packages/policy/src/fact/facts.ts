@@ -14,6 +14,11 @@ export interface Approval extends ApprovalFacts {
 }
 export const noApproval: Approval = { quorum: 0, strong: false };
 
+/** Somebody has signed for it: agreed to this very intent, or named who gets it. */
+export function isByPeople({ quorum, ids = [] }: Approval): boolean {
+  return quorum > 0 || ids.length > 0;
+}
+
 /**
  * All that policy may look at beside the intent, computed by us, never by the agent.
  * `attempt`, `intent`, `at` and `freshUntil` are for `authorize` itself; no policy can read them.
@@ -43,6 +48,8 @@ export interface LabelFacts {
   /** What the leak meter would count for this intent, and what it had counted before. */
   readonly leakBytes: number;
   readonly leakUsed: number;
+  /** The endorsement by which a person named who gets it, and what `destInteg` is without; left out: none. */
+  readonly endorsed?: { readonly id: string; readonly destInteg: number };
 }
 
 /** What `breaker` was worked out from, and when; recorded so that whoever has the ledger can count again. No policy reads it. */

@@ -9,7 +9,7 @@ import type { Integrity } from './label.ts';
 import { type Chosen, chosenIn, type LeakMeter } from './leak.ts';
 import { mayHoldLinks } from './links.ts';
 import type { Provenance } from './provenance.ts';
-import { hostOf, type Sink, segmentsOf } from './sink.ts';
+import { hostOf, isWritten, type Sink, segmentsOf } from './sink.ts';
 
 /** All that is known beside the intent when its labels are worked out. */
 export interface FlowQuestion {
@@ -89,7 +89,9 @@ function destInteg(question: FlowQuestion, shared: SharedHost | null, values: re
   const { intent, sinks, provenance } = question;
   if (sinks.length === 0) return 0;
   // Below a domain the agent picks the name, unless the order wrote it out.
-  const picked = Math.max(2, provenance.entity({ type: 'origin', value: intent.resource }, 'destination'));
+  const picked = sinks.every(({ wildcard }) => !wildcard)
+    ? 4
+    : Math.max(2, provenance.entity({ type: 'origin', value: intent.resource }, 'destination'));
   const named = Math.max(
     ...sinks.map(({ rule, wildcard }) => (wildcard ? Math.min(rule.integrity, picked) : rule.integrity)),
   );
@@ -124,8 +126,4 @@ function targetInteg({ intent, sinks, provenance }: FlowQuestion): number {
   if (exact) return 4;
   const url = { type: 'url', value: `${intent.resource}/${segments.join('/')}` };
   return Math.max(provenance.entity(url, 'target'), provenance.argument('/args/path', null).integrity);
-}
-
-function isWritten(segments: readonly (string | null)[], count: number): boolean {
-  return segments.length >= count && segments.slice(0, count).every((segment) => segment !== null);
 }

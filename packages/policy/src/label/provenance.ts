@@ -38,3 +38,36 @@ export function createContextProvenance(context: Label, named: NamedEntities): P
 export interface NamedEntities {
   integrityOf(entity: TypedEntity): Integrity;
 }
+
+/** What an entity is named for, as one text: a critical argument by its type, anything else by its purpose. */
+export function nameOf({ type, value }: TypedEntity, purpose: Purpose): string {
+  return `${purpose === 'argument' ? type : purpose} ${value}`;
+}
+
+/** The same, except that a person has named these. A label is only ever raised to what a person is worth. */
+export function createEndorsedProvenance(base: Provenance, named: readonly string[]): Provenance {
+  const names = new Set(named);
+  return {
+    grade: base.grade,
+    argument: (at, value) => base.argument(at, value),
+    entity: (entity, purpose) => {
+      const known = base.entity(entity, purpose);
+      return known < 3 && names.has(nameOf(entity, purpose)) ? 3 : known;
+    },
+    context: () => base.context(),
+  };
+}
+
+/** The same, and what it is asked about and nobody has named is added to `unnamed`. */
+export function createAskingProvenance(base: Provenance, unnamed: Set<string>): Provenance {
+  return {
+    grade: base.grade,
+    argument: (at, value) => base.argument(at, value),
+    entity: (entity, purpose) => {
+      const known = base.entity(entity, purpose);
+      if (known < 3) unnamed.add(nameOf(entity, purpose));
+      return known;
+    },
+    context: () => base.context(),
+  };
+}

@@ -53,7 +53,13 @@ function coversAction({ kind, methods }: SinkRule, { action, args }: Intent): bo
   }
 }
 
-function coversPath({ path: { segments, below } }: SinkRule, actual: readonly string[]): boolean {
+/** Of a rule, or of anything else that has a pattern of paths. */
+export function coversPath({ path: { segments, below } }: Pick<SinkRule, 'path'>, actual: readonly string[]): boolean {
   if (below ? actual.length < segments.length : actual.length !== segments.length) return false;
   return segments.every((wanted, at) => wanted === null || wanted === actual[at]);
+}
+
+/** The first segments are literal: whoever wrote the pattern named what stands there. */
+export function isWritten(segments: readonly (string | null)[], count: number): boolean {
+  return segments.length >= count && segments.slice(0, count).every((segment) => segment !== null);
 }

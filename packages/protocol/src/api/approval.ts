@@ -3,7 +3,7 @@ import { limits } from '../limits.ts';
 import { person } from './people.ts';
 
 const policyName = z.strictObject({ generation: z.int(), revision: z.int(), digest: z.string(), engine: z.string() });
-const rung = z.strictObject({ quorum: z.int(), strong: z.boolean() });
+export const rung = z.strictObject({ quorum: z.int(), strong: z.boolean() });
 const floor = z.strictObject({
   argInteg: z.int(),
   argConf: z.int(),
@@ -54,6 +54,7 @@ export const holdView = z.strictObject({
   effect: z.string(),
   undoable: z.boolean(),
   flow: floor,
+  unnamed: z.array(z.string()),
   code: z.string(),
   rules: z.array(z.strictObject({ id: z.string(), text: z.string() })),
   rung,
@@ -66,7 +67,15 @@ export const holdView = z.strictObject({
   expires: z.string(),
 });
 
-export const holdAnswer = z.strictObject({ person, verdict: z.enum(['approve', 'deny']), at: z.string() });
+/** `quick`: sooner than anybody reads; `many`: one of more than anybody reads in an hour. It counts all the same. */
+export const answerFlags = z.array(z.enum(['quick', 'many']));
+
+export const holdAnswer = z.strictObject({
+  person,
+  verdict: z.enum(['approve', 'deny']),
+  at: z.string(),
+  flags: answerFlags,
+});
 
 export const heldIntent = z.strictObject({
   id: z.string(),

@@ -118,10 +118,10 @@ function toDetail(hold: StoredHold): z.infer<typeof Api.heldDetail> {
 }
 
 /** For people to read; nothing is decided by it, so the signature is not looked at here. */
-function toAnswer({ envelope, at }: StoredAnswer): HeldIntent['answers'] {
+function toAnswer({ envelope, at, flags = [] }: StoredAnswer): HeldIntent['answers'] {
   const { payload } = envelope as { readonly payload?: unknown };
   const record = typeof payload === 'string' ? parseApproval(Buffer.from(payload, 'base64')) : null;
-  return record === null ? [] : [{ person: record.person, verdict: record.verdict, at }];
+  return record === null ? [] : [{ person: record.person, verdict: record.verdict, at, flags: [...flags] }];
 }
 
 const etagOf = ({ version }: StoredHold): string => `"v${version}"`;
