@@ -3,7 +3,15 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeS
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createCheckpointKey, type EntryDraft, openJournal, openSigner, openTree, verifyLedger } from '@cordon/ledger';
+import {
+  createCheckpointKey,
+  type EntryDraft,
+  openJournal,
+  openSigner,
+  openTree,
+  type VerifyOptions,
+  verifyLedger,
+} from '@cordon/ledger';
 import { type DurabilityTier, systemClock, systemRandom } from '@cordon/protocol';
 
 /**
@@ -150,12 +158,19 @@ async function ledger(): Promise<void> {
   rows.push(size('journal', journals, '.journal', actions), size('sealed bodies', journals, '.bodies', actions));
   rows.push(size('tree', tree, '', actions));
   await measure('verify entries, complete and tree', actions * 3, '≥ 33,333/s (10⁶ in 30 s)', () => {
-    const report = verifyLedger({ journals, tree, verifierKey: signer.verifierKey });
-    if (!report.ok) throw new RangeError(`the bench's own ledger does not verify: ${JSON.stringify(report)}`);
+    check({ journals, tree, verifierKey: signer.verifierKey, parts: ['entries', 'complete', 'tree'] });
+  });
+  await measure('verify kill and labels', actions * 3, '', () => {
+    check({ journals, tree, verifierKey: signer.verifierKey, parts: ['kill', 'labels'] });
   });
   await measure('open the journal again', 1, '', async () => {
     await (await openJournal({ directory: journals, tenant: 'local', writer: 'gw', clock: systemClock })).close();
   });
+}
+
+function check(options: VerifyOptions): void {
+  const report = verifyLedger(options);
+  if (!report.ok) throw new RangeError(`the bench's own ledger does not verify: ${JSON.stringify(report)}`);
 }
 
 /** Bytes that lie on disk, and how many of them one action takes. */
