@@ -12,7 +12,7 @@ import {
   parseOverrides,
   Upstreams,
 } from '@cordon/egress';
-import { type Journal, openJournal, readJournal, SessionKeyring } from '@cordon/ledger';
+import { type Journal, openJournal, readJournal, SessionKeyring, verifyLedger } from '@cordon/ledger';
 import {
   compileEngine,
   compileGrants,
@@ -45,6 +45,7 @@ import {
   type TenantPolicy,
 } from '@cordon/protocol';
 import { TestCa } from '@cordon/testkit';
+import { verifyCounters } from '../../../apps/verify/src/counters/counters.ts';
 import type { SigningAnswer } from '../src/control/permit-desk.ts';
 import { Gateway, type GatewayLimits, type Load } from '../src/index.ts';
 import { PlayedPeople } from './people.ts';
@@ -348,6 +349,7 @@ export class Rig implements AsyncDisposable {
     await this.gateway.close();
     this.#upstreams[Symbol.dispose]();
     await this.journal.close();
+    checkCounted(join(this.home, 'journal'));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -359,6 +361,18 @@ export class Rig implements AsyncDisposable {
 export function startOf(label: LabelParts, more: Partial<SessionLabels> = {}): SessionLabels {
   const start = createLabel(label) as unknown as RecordValue;
   return { start, order: [], workspace: { path: '/work', mode: 'proposal' }, ...more };
+}
+
+/** Whatever a test did to a gateway, the verifier finds nothing wrong with what that gateway recorded of itself. */
+function checkCounted(journals: string): void {
+  const common = { journals, tree: null, verifierKey: null };
+  const { parts } = verifyLedger({
+    ...common,
+    parts: ['labels', 'counters'],
+    counters: (folder) => verifyCounters(folder),
+  });
+  const failures = parts.flatMap((part) => part.failures);
+  if (failures.length > 0) throw new Error(`the verifier names ${JSON.stringify(failures)}`);
 }
 
 function isServing(message: unknown): boolean {
