@@ -127,7 +127,9 @@ describe('a request that a person must agree to', () => {
   });
 
   it('docs/guides/approvals.md names no command and no option that is not there', async () => {
-    const lines = [...guide.matchAll(/^\$ cordon (approvals|approve|deny|whoami|people [a-z]+)([^\n]*)/gm)];
+    const lines = [
+      ...guide.matchAll(/^\$ cordon (approvals|approve|deny|whoami|(?:people|endorsements) [a-z]+)([^\n]*)/gm),
+    ];
     expect(lines.length).toBeGreaterThan(10);
     const help = new Map<string, string>();
     for (const [, name = '', rest = ''] of lines) {

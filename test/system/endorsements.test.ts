@@ -88,6 +88,13 @@ describe('destinations that a person has named for a time', () => {
     expect(sent()).toEqual(['title=one', 'title=two', 'title=three']);
   }, 180_000);
 
+  it('are named by `policy explain` for what went out by them', async () => {
+    const decisions = await json<{ attempt: string; outcome: string }>('logs', session, '--json');
+    const allowed = decisions.filter(({ outcome }) => outcome === 'allow').map(({ attempt }) => attempt);
+    const { stdout } = await deployment.cordon(['policy', 'explain', allowed.at(-1) ?? '']);
+    expect(stdout).toMatch(/endorsed by end_\w+: without it destInteg is 0, and a person is asked/);
+  });
+
   it('end when somebody withdraws them', async () => {
     const signed = await endorse('--endorse', '--uses', '1000');
     expect(signed.status, signed.stderr).toBe(0);

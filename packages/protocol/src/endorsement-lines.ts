@@ -6,9 +6,9 @@ export function endorsementLines(terms: Omit<EndorsementTerms, 'v' | 'record' | 
   const { id, scope, destinations, uses, bytes, from, expires } = terms;
   const whose = 'session' in scope ? `session ${scope['session']}` : `every session of agent ${scope['agent']}`;
   return [
-    `endorsement ${id}: for ${marked(whose)} these count as named by a person:`,
+    `endorsement ${marked(id)}: for ${marked(whose)} these count as named by a person:`,
     ...destinations.map((destination) => `  | ${marked(destination)}`),
-    `from ${from} until ${expires}, for at most ${uses} requests and ${bytes} bytes in all`,
+    `from ${marked(from)} until ${marked(expires)}, for at most ${uses} requests and ${bytes} bytes in all`,
     'it does not bound: what is written to them, by which method, and where in a range; what waits for another reason',
     'waits on, and nothing goes where no grant leads. Secrets never go by it.',
   ];

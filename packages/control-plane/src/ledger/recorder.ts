@@ -12,7 +12,7 @@ export interface Note {
   readonly body?: string;
 }
 
-const urgentTypes: ReadonlySet<EntryType> = new Set(['approval', 'kill', 'policy']);
+const urgentTypes: ReadonlySet<EntryType> = new Set(['approval', 'endorsement', 'kill', 'policy']);
 
 export interface RecorderOptions {
   readonly open: () => Promise<Journal>;

@@ -33,7 +33,8 @@ export const explain: Command = {
     }
     for (const [id, text] of Object.entries(policies))
       out.push('', paint('dim', `// ${id}`), text.trim().split('\n').map(visible).join('\n'));
-    out.push(...factLines(explanation, paint), ...approvalLines(explanation, paint));
+    out.push(...factLines(explanation, paint), ...endorsementLines(explanation, paint));
+    out.push(...approvalLines(explanation, paint));
     for (const step of decision.next) out.push(`next     ${visible(step)}`);
     at.stdout.write(`${out.join('\n')}\n`);
     return exitStatus.ok;
@@ -60,6 +61,15 @@ function factLines({ facts, nearest, decision }: Explanation, paint: ReturnType<
 
 /** Of the record, and no policy reads them. */
 const ownMembers = new Set(['v', 'attempt', 'intent', 'at', 'freshUntil']);
+
+/** Nobody agreed to this request: somebody had named who got it. */
+function endorsementLines({ facts }: Explanation, paint: ReturnType<typeof painter>): string[] {
+  const labels = facts?.['labels'] as { readonly endorsed?: { id: string; destInteg: number } } | undefined;
+  const endorsed = labels?.endorsed;
+  if (endorsed === undefined) return [];
+  const without = `without it destInteg is ${endorsed.destInteg}, and a person is asked`;
+  return [`${paint('dim', 'endorsed')} by ${visible(endorsed.id)}: ${without}; cordon endorsements list --all`];
+}
 
 /** Whom these very bytes were shown, and what they said. */
 function approvalLines({ approvals }: Explanation, paint: ReturnType<typeof painter>): string[] {
