@@ -233,6 +233,7 @@ describe('what an endorsement names', () => {
     [acme, `target ${github}/repos/acme/app`, '/repos/acme/app', false],
     [acme, `destination ${github}`, '/repos/acme/app', true],
     [acme, 'destination https://other.example:443', '/repos/acme/app', false],
+    ['range https://other.example:443/repos/acme/**', 'account github/acme', '/repos/acme/app', false],
     [`range ${github}/repos/*/app/**`, 'account github/acme', '/repos/acme/app/x', false],
     [`range ${github}/repos/acme/app`, 'account github/acme', '/repos/acme/app', true],
     [`range ${github}/repos/acme/app`, 'account github/acme', '/repos/acme/app/x', false],
