@@ -1,12 +1,11 @@
 import type { ActionName, HttpArgs, Intent } from '@cordon/protocol';
-import { canonicalOrigin, canonicalTunnel } from '../canonical/origin.ts';
 import { canonicalPath, route } from '../canonical/path.ts';
 import type { SchemaView } from '../engine/view.ts';
 import type { ApprovalFacts, Facts } from '../fact/facts.ts';
 import { commonFields } from '../fact/field.ts';
 import { namespace } from '../fact/schema.ts';
 import { take } from '../gate/part.ts';
-import { type Slice, uidOf } from './slice.ts';
+import { type Site, type Slice, uidOf } from './slice.ts';
 
 /** One question to Cedar, not yet written down: most are known by a part of it. */
 export interface CedarRequest {
@@ -27,7 +26,7 @@ export function createRequest(
   approval: ApprovalFacts,
   slice: Slice,
 ): CedarRequest | null {
-  const own = ownContext(intent);
+  const own = ownContext(intent, slice);
   if (own === null) return null;
   const all = { ...own, ...commonContext(facts), approval: { quorum: approval.quorum, strong: approval.strong } };
   const context = (view: SchemaView | null): string => JSON.stringify(view === null ? all : take(all, view.part));
@@ -55,14 +54,14 @@ function commonContext(facts: Facts): Record<string, unknown> {
 }
 
 /** What the action itself adds: for http its method, where it goes and what it carries. */
-function ownContext(intent: Intent): Record<string, unknown> | null {
+function ownContext(intent: Intent, { site }: Slice): Record<string, unknown> | null {
   switch (intent.action) {
     case 'http.request':
     case 'http.upgrade':
     case 'http.message':
-      return httpContext(intent);
+      return httpContext(intent, site);
     case 'http.tunnel':
-      return tunnelContext(intent);
+      return site === null ? null : { tunnel: { scheme: site.scheme, port: site.port } };
     case 'model.generate':
     case 'model.list':
     case 'toolcall.invoke':
@@ -82,15 +81,9 @@ function ownContext(intent: Intent): Record<string, unknown> | null {
   }
 }
 
-function tunnelContext({ resource }: Intent): Record<string, unknown> | null {
-  const tunnel = canonicalTunnel(resource);
-  return tunnel.ok ? { tunnel: { scheme: tunnel.scheme, port: tunnel.port } } : null;
-}
-
-function httpContext(intent: Intent): Record<string, unknown> | null {
+function httpContext(intent: Intent, site: Site | null): Record<string, unknown> | null {
   const { method, path } = intent.args as Partial<HttpArgs>;
-  const origin = canonicalOrigin(intent.resource);
-  if (typeof path !== 'string' || typeof method !== 'string' || !/^[A-Z]{1,32}$/.test(method) || !origin.ok)
+  if (typeof path !== 'string' || typeof method !== 'string' || !/^[A-Z]{1,32}$/.test(method) || site === null)
     return null;
   // INVARIANT: what is judged is what is forwarded; a path with another canonical form would be two things.
   const canonical = canonicalPath(path, { encodedSlash: true });
@@ -98,6 +91,6 @@ function httpContext(intent: Intent): Record<string, unknown> | null {
   const { kind, bytes } = intent.payload;
   // Where no policy reads them, Cedar may not be asked and so would not notice.
   if (typeof kind !== 'string' || !Number.isSafeInteger(bytes)) return null;
-  const { scheme, port } = origin;
+  const { scheme, port } = site;
   return { http: { method, scheme, port, route: route(path), body: kind, bytes } };
 }

@@ -41,9 +41,16 @@ export interface Entity {
   readonly tags?: { readonly [pointer: string]: readonly string[] | number };
 }
 
+export interface Site {
+  readonly scheme: string;
+  readonly port: number;
+}
+
 export interface Slice {
   readonly principal: EntityUid;
   readonly resource: EntityUid;
+  /** Of an http action or a tunnel, as its resource says. */
+  readonly site: Site | null;
   readonly entities: readonly Entity[];
   /** The same as JSON, for the engine. */
   readonly json: { readonly principal: string; readonly resource: string; readonly entities: string };
@@ -86,7 +93,8 @@ export function createSlice(
     resource: JSON.stringify(first.uid),
     entities: JSON.stringify(entities),
   };
-  return { principal: session, resource: first.uid, entities: sealRecord(entities), json };
+  const site = siteOf(first, resource);
+  return { principal: session, resource: first.uid, site, entities: sealRecord(entities), json };
 }
 
 /**
@@ -149,6 +157,13 @@ function memberOfService(type: EntityType, match: RegExpExecArray | null, id: st
   if (match === null) return null;
   const service = uidOf('Service', match[1] ?? '');
   return [entity(uidOf(type, id), [service]), entity(service)];
+}
+
+function siteOf({ uid }: Entity, resource: string): Site | null {
+  if (uid.type !== uidOf('Origin', '').type) return null;
+  const origin = canonicalOrigin(resource);
+  const read = origin.ok ? origin : canonicalTunnel(resource);
+  return read.ok ? { scheme: read.scheme, port: read.port } : null;
 }
 
 /** Origin in Host in Domain in Domain …: `example.com` is in `com`, and only what is below it is in `example.com`. */

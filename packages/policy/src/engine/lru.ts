@@ -2,6 +2,8 @@
 export class Lru<Value> {
   readonly #entriesMax: number;
   readonly #entries = new Map<string, Value>();
+  /** What is last already need not be put there. */
+  #last: string | null = null;
 
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
@@ -13,9 +15,10 @@ export class Lru<Value> {
 
   get(key: string): Value | undefined {
     const value = this.#entries.get(key);
-    if (value === undefined) return undefined;
+    if (value === undefined || key === this.#last) return value;
     this.#entries.delete(key);
     this.#entries.set(key, value);
+    this.#last = key;
     return value;
   }
 
@@ -24,6 +27,7 @@ export class Lru<Value> {
     if (!this.#entries.has(key) && this.#entries.size >= this.#entriesMax) this.dropOldest();
     this.#entries.delete(key);
     this.#entries.set(key, value);
+    this.#last = key;
   }
 
   dropOldest(): Value | undefined {
