@@ -134,6 +134,23 @@ export const ledgerMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
+    'apps/verify/src/targets.ts',
+    ['apps/verify/test/verify.test.ts'],
+    [
+      ['half of the host’s ledger is none', 'traces.some(existsSync)', 'traces.every(existsSync)'],
+      [
+        'the home’s key goes before the reader’s',
+        'readFileSync(given ?? key,',
+        'readFileSync(given === null ? key : key,',
+      ],
+      [
+        'the host’s ledger is not looked at',
+        '(host === null ? [] : hostTarget(',
+        '(host !== undefined ? [] : hostTarget(',
+      ],
+    ],
+  ),
+  ...mutationsOf(
     src('verify/heads'),
     [ledger('heads')],
     [

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCheckpointKey, openJournal, openSigner, openTree } from '@cordon/ledger';
+import { createCheckpointKey, infrastructureName, openJournal, openSigner, openTree } from '@cordon/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseArguments } from '../src/arguments.ts';
 
@@ -69,6 +69,57 @@ describe('verify', () => {
     expect(lines[1]).toMatch(/^local {2}complete +ok/);
     expect(lines[2]).toMatch(/^local {2}tree +ok/);
     expect(listing()).toBe(before);
+  });
+
+  it('looks at the host’s own ledger too, and at the tenant’s heads in it', async () => {
+    const host = mkdtempSync(join(tmpdir(), 'cordon-verify-host-'));
+    try {
+      cpSync(home, host, { recursive: true });
+      expect(run('--home', host).out).toMatch(/^local {2}heads +part /m);
+      const { privatePem, verifierKey } = createCheckpointKey('test.invalid/ledger');
+      const key = join(host, 'keys/infrastructure.vkey');
+      writeFileSync(key, verifierKey);
+      const directory = join(host, 'ledger/journal', infrastructureName);
+      const checkpoint = readFileSync(join(host, 'ledger/tree/local/checkpoint'), 'utf8');
+      const [log = '', size = '', root = ''] = checkpoint.split('\n');
+      const data = { log, size: Number(size), root: `sha256:${Buffer.from(root, 'base64').toString('hex')}` };
+      {
+        const journal = await openJournal({ directory, tenant: infrastructureName, writer: 'cp', clock });
+        await journal.append({ session: null, type: 'head', data }, 'disk');
+        await journal.close();
+        const signer = openSigner('test.invalid/ledger', privatePem);
+        const tree = join(host, 'ledger/tree', infrastructureName);
+        await using opened = await openTree({ directory: tree, journals: directory, signer, clock });
+        await opened.integrate();
+      }
+      const whole = run('--home', host);
+      expect([whole.status, whole.err]).toEqual([0, '']);
+      expect(whole.out).toMatch(/^local {2}heads +ok +0 failures, 1 heads$/m);
+      expect(whole.out).toMatch(/^infrastructure\.host {2}tree +ok .*1 size/m);
+      expect(whole.out).not.toMatch(/^infrastructure\.host {2}decisions/m);
+      // The reader's own key goes before the home's.
+      const other = join(host, 'keys/other.vkey');
+      writeFileSync(other, createCheckpointKey('test.invalid/ledger').verifierKey);
+      expect(run('--home', host, '--infrastructure-key', other).out).toMatch(/^local {2}heads +BAD/m);
+      const words = [
+        '--tree',
+        join(host, 'ledger/tree/local'),
+        '--key',
+        join(host, 'keys/ledger.vkey'),
+        '--only',
+        'heads',
+      ];
+      const place = ['--infrastructure', join(host, 'ledger/tree', infrastructureName), '--infrastructure-key', key];
+      expect([run(...words, ...place).status, run(...words).status]).toEqual([0, 64]);
+      // A part of it taken away is no reason to do without the rest.
+      rmSync(key);
+      expect(run('--home', host).status).toBe(1);
+      rmSync(join(host, 'ledger/tree', infrastructureName), { recursive: true });
+      writeFileSync(key, verifierKey);
+      expect(run('--home', host).out).toMatch(/^local {2}heads +BAD/m);
+    } finally {
+      rmSync(host, { recursive: true, force: true });
+    }
   });
 
   it('misses what the head beside the key signed, when somebody put the whole ledger back or took it away', () => {
