@@ -22,13 +22,13 @@ export const gatewayMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
-    src('breaker/breaker'),
+    'packages/policy/src/breaker/denials.ts',
     [test('breaker')],
     [
       [
         'what the breaker denies counts',
-        "if (by === 'policy' && record.reasons.includes(coreRuleIds.breaker)) return;",
-        '',
+        "return by !== 'policy' || !reasons.includes(coreRuleIds.breaker);",
+        'return true;',
       ],
       ['a failing destination is asked', 'return sink > own ? sink : own;', 'return own;'],
     ],

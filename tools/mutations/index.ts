@@ -11,6 +11,7 @@ import { lifecycleMutations } from './lifecycle.ts';
 import type { Mutation } from './mutation.ts';
 import { permitMutations } from './permit.ts';
 import { policyMutations } from './policy.ts';
+import { recountMutations } from './recount.ts';
 import { sandboxMutations } from './sandbox.ts';
 import { secretsMutations } from './secrets.ts';
 import { websocketMutations } from './websocket.ts';
@@ -27,6 +28,7 @@ export const mutations: readonly Mutation[] = [
   ...lifecycleMutations,
   ...ledgerMutations,
   ...secretsMutations,
+  ...recountMutations,
   ...sandboxMutations,
   ...http2Mutations,
   ...websocketMutations,

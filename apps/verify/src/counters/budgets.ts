@@ -48,8 +48,14 @@ export class BudgetSums {
   readonly #purses = new Map<string, Purse>();
   readonly #sessions = new Map<string, Spent>();
   readonly #paid = new Map<string, Paid>();
+  /** What people added to an account, by account and unit. */
+  readonly #raised: ReadonlyMap<string, number>;
   /** Purses of each session, to take back from what was never sent. */
   readonly #of = new Map<string, Set<string>>();
+
+  constructor(raised: ReadonlyMap<string, number>) {
+    this.#raised = raised;
+  }
 
   /** Of an allow: null, or which purse was empty. */
   take(decision: CountedDecision, { tenant, person, said, own }: Spender): string | null {
@@ -140,7 +146,7 @@ export class BudgetSums {
     purse.given.set(decision.session, spent.amounts[unit]);
     const own = this.#of.get(decision.session) ?? new Set();
     this.#of.set(decision.session, own.add(key));
-    const allowed = max * windowsOf(purse, day);
+    const allowed = max * windowsOf(purse, day) + (this.#raised.get(key) ?? 0);
     return purse.total > allowed ? `${key}: ${purse.total} were spent of ${allowed}` : null;
   }
 }

@@ -12,18 +12,20 @@ import {
 import type { Entry, SessionPolicy, TenantPolicy } from '@cordon/protocol';
 import { BudgetSums, type Spender } from './budgets.ts';
 import { SessionDenials } from './denials.ts';
-import { type CountedDecision, textIn, toCounted } from './entry.ts';
+import { type CountedDecision, numberIn, textIn, toCounted } from './entry.ts';
 import { SessionRates } from './rates.ts';
 import { Destinations } from './sinks.ts';
 
 const types = ['decision', 'outcome', 'breaker', 'recovery'].map((type) => `"type":"${type}"`);
 const concerns = (bytes: Buffer): boolean => types.some((type) => bytes.includes(type));
-const orders = (bytes: Buffer): boolean => PolicyRecords.concerns(bytes);
+const orders = (bytes: Buffer): boolean => PolicyRecords.concerns(bytes) || bytes.includes('"type":"budget"');
 
 /** Who a session is for, and what the policies of each generation and revision say of budgets. */
 interface Known {
   readonly policies: PolicyRecords;
   readonly persons: ReadonlyMap<string, string>;
+  /** What people added to budgets, by account and unit. */
+  readonly raised: ReadonlyMap<string, number>;
 }
 
 /**
@@ -36,7 +38,7 @@ export function verifyCounters(journals: string, keys: BodyKeys = noKeys): PartR
   const known = knownOf(journals, keys);
   const gateways = listWriters(journals).filter((writer) => hasDecisions(journals, writer));
   // Which of two gateways was first is on record nowhere, so what they spent together cannot be summed up.
-  const budgets = gateways.length === 1 ? new BudgetSums() : null;
+  const budgets = gateways.length === 1 ? new BudgetSums(known.raised) : null;
   if (gateways.length > 1) findings.leave('not counted again: budgets of several gateways');
   for (const writer of gateways) {
     const gateway = new Gateway(findings, known, budgets);
@@ -162,14 +164,19 @@ class Gateway {
 function knownOf(journals: string, keys: BodyKeys): Known {
   const policies = new PolicyRecords(new Findings('counters'));
   const persons = new Map<string, string>();
+  const raised = new Map<string, number>();
   for (const writer of listWriters(journals)) {
     for (const frame of framesOf(journals, writer, orders)) {
       policies.add(frame, openBody(frame.entry, frame.stored(), keys));
-      const { session, data } = frame.entry;
+      const { session, type, data } = frame.entry;
+      if (type === 'budget' && data['act'] === 'raised') {
+        const key = `${textIn(data['account'])} ${textIn(data['unit'])}`;
+        raised.set(key, (raised.get(key) ?? 0) + numberIn(data['by']));
+      }
       if (session !== null && typeof data['person'] === 'string') persons.set(session, data['person']);
     }
   }
-  return { policies, persons };
+  return { policies, persons, raised };
 }
 
 function hasDecisions(journals: string, writer: string): boolean {

@@ -6,14 +6,14 @@ import { type EntryDraft, openJournal, type VerifyPart, verifyLedger } from '@co
 import { createLabel, digestLabel, type LabelParts } from '@cordon/policy';
 import type { RecordValue } from '@cordon/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { verifyCounters } from '../../apps/verify/src/counters/counters.ts';
-import { type RecordOptions, recordLedger } from '../support/recorded-ledger.ts';
+import { type RecordOptions, recordLedger } from '../../../test/support/recorded-ledger.ts';
+import { verifyCounters } from '../src/counters/counters.ts';
 
 /**
  * Ledgers that are whole, chained and honestly signed, written by a gateway or a control plane that lies about what it
  * counted and what its sessions had seen. Both verifiers must name the lie, but for what only bodies tell.
  */
-const python = path.join(import.meta.dirname, '../../tools/verify_ledger.py');
+const python = path.join(import.meta.dirname, '../../../tools/verify_ledger.py');
 /** Told by the bodies of policies, which the second verifier does not read. */
 const sealed = ['yields', 'budget'];
 
