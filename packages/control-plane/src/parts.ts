@@ -226,7 +226,12 @@ function createGateways(
       useEndorsement: (use, gateway) => asked().endorsements.take(use, gateway),
       takeBudget: async (session, needed, wanted) => {
         const policy = registry.policyOf(session);
-        return policy === null ? { requests: 0, bytes: 0 } : await budgets.take(policy, needed, wanted);
+        if (policy === null) return { requests: 0, bytes: 0, leak: 0, seconds: 0 };
+        return await budgets.take(policy, needed, wanted, (asking, raise) => {
+          asked()
+            .approvals.askRaise(asking, raise)
+            .catch((error: unknown) => options.log.fault('a budget is not asked about', error));
+        });
       },
       giveBudgetBack: (session, amounts) => budgets.giveBack(session, amounts),
       kick: () => integrator.kick(),
@@ -237,12 +242,14 @@ function createGateways(
 
 function openApprovals(
   { store, approvalSigner: signer, clock, random, log }: ControlPlaneOptions,
-  { registry, table, recorder, people, tenant, holdFeed, webhook }: Records,
+  { registry, table, recorder, people, tenant, holdFeed, webhook, budgets }: Records,
   gateways: () => Gateways,
 ): Promise<Approvals> {
   return Approvals.open({
     ...{ registry, recorder, people, signer, clock, random, log },
     store: store.holds,
+    payQuestion: (session) => budgets.spend(session, 'holds', 1),
+    raise: (session, raise, by) => budgets.raise(session, raise, by),
     stops: table,
     tenant: () => tenant.current,
     authors: () => tenant.bundle?.signedBy ?? [],

@@ -6,18 +6,22 @@ import path from 'node:path';
 import { usualFlow } from '@cordon/policy';
 import {
   approvalType,
+  type BudgetRaise,
   canonicalize,
   type HoldOrder,
   type Recorded,
   type RecordValue,
   systemRandom,
   type TenantPolicy,
+  type View,
+  viewLines,
 } from '@cordon/protocol';
 import { digestBytes, digestRecord } from '@cordon/protocol/digest';
 import { createSigningKey, openSigningKey, signEnvelope } from '@cordon/protocol/dsse';
 import { openStore, type Store, type StoredHold } from '@cordon/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type ApprovalParts, Approvals } from '../src/approvals/approvals.ts';
+import { Approvals } from '../src/approvals/approvals.ts';
+import type { ApprovalParts } from '../src/approvals/parts.ts';
 import type { Note, Recorder } from '../src/ledger/recorder.ts';
 import type { LiveSession } from '../src/sessions/live.ts';
 import type { SessionRegistry } from '../src/sessions/registry.ts';
@@ -49,6 +53,8 @@ let now = Date.parse('2026-01-01T00:00:00.000Z');
 let alive = true;
 let stopped = false;
 let generation = 1;
+let questions = Number.POSITIVE_INFINITY;
+let raised: BudgetRaise[] = [];
 let notes: Note[] = [];
 let changes: StoredHold[] = [];
 /** What the ledger does with the next entry of a type. */
@@ -76,6 +82,11 @@ const open = (): Promise<Approvals> =>
     tenant: () => ({ tenant: 'local', generation, layers: [], origins: [], expires: null }) as TenantPolicy,
     clock: { now: () => now, monotonic: () => now },
     log: { info: () => undefined, warn: () => undefined, fault: () => undefined } as unknown as ApprovalParts['log'],
+    payQuestion: async () => questions-- > 0,
+    raise: async (_session, raise) => {
+      raised.push(raise);
+      return true;
+    },
     changed: (hold) => changes.push(hold),
   });
 
@@ -84,6 +95,7 @@ beforeEach(async () => {
   store = await openStore(path.join(folder, 'cordon.db'));
   [alive, stopped, generation, notes, changes] = [true, false, 1, [], []];
   ledger = async () => undefined;
+  [questions, raised] = [Number.POSITIVE_INFINITY, []];
   approvals = await open();
 });
 afterEach(async () => {
@@ -296,5 +308,79 @@ describe('a control plane that starts', () => {
     await restart();
     await expect(use(hold)).rejects.toMatchObject({ code: 'approval-quorum' });
     expect(notes.filter(({ type }) => type === 'approval.used')).toEqual([]);
+  });
+});
+
+describe('a question about a purse', () => {
+  const raise: BudgetRaise = { account: 'agent/robot', unit: 'requests', window: '2026-01-01', max: 1000, by: 1000 };
+  const held = async (): Promise<StoredHold[]> => [...(await store.holds.list({})).items];
+
+  test('is asked once, shown whole, raises by what was shown, and once', async () => {
+    await Promise.all([1, 2, 3].map(() => approvals.askRaise('ses_a', raise)));
+    const [hold, ...others] = await held();
+    expect(others).toEqual([]);
+    expect(hold).toMatchObject({ state: 'open', summary: '1000 more requests for agent/robot (2026-01-01)' });
+    expect(hold?.record.kind).toBe('budget');
+    const lines = viewLines(hold?.view as View).join('\n');
+    expect(lines).toContain('budget: agent/robot, requests');
+    expect(lines).toContain('it has 1000 for 2026-01-01');
+    expect(lines).toContain('gives 1000 more');
+    const id = hold?.record.id ?? '';
+    expect(raised).toEqual([]);
+    // However often it was said that it may be used.
+    await yes(id, 20);
+    expect(raised).toEqual([raise]);
+    expect(await stateOf(id)).toBe('used');
+    await expect(yes(id)).rejects.toThrow();
+    expect(raised).toHaveLength(1);
+    expect(typesOf()).toEqual(['hold open', 'approval', 'approval.used']);
+    // And asked anew when that is used up, too.
+    await approvals.askRaise('ses_a', raise);
+    expect(await held()).toHaveLength(2);
+  });
+
+  test('a no stands, a stop and a new policy end it, and nothing is raised', async () => {
+    await approvals.askRaise('ses_a', raise);
+    const [hold] = await held();
+    generation = 2;
+    approvals.voidStale();
+    await expect(yes(hold?.record.id ?? '')).rejects.toThrow();
+    expect(raised).toEqual([]);
+  });
+
+  test('what stops between the answer and its use has cost the answer', async () => {
+    await approvals.askRaise('ses_a', raise);
+    const id = (await held())[0]?.record.id ?? '';
+    ledger = failing('approval.used');
+    await expect(yes(id)).rejects.toThrow('full');
+    expect(raised).toEqual([]);
+    approvals[Symbol.dispose]();
+    ledger = async () => undefined;
+    approvals = await open();
+    await expect(yes(id)).rejects.toThrow();
+    expect(raised).toEqual([]);
+    await approvals.askRaise('ses_a', raise);
+    expect(await held()).toHaveLength(2);
+  });
+
+  test('cannot be asked by a gateway, nor with a yes to something else', async () => {
+    const forged = order();
+    const intent = {
+      ...forged.intent,
+      action: 'budget.raise',
+      resource: 'agent/robot',
+    } as unknown as HoldOrder['intent'];
+    await expect(approvals.open({ ...forged, intent })).rejects.toMatchObject({ code: 'hold-mismatch' });
+    const { hold } = await approvals.open(order());
+    await yes(hold);
+    expect(raised).toEqual([]);
+  });
+
+  test('and every other one is paid from the budget of questions', async () => {
+    questions = 1;
+    await approvals.open(order('a'));
+    await expect(approvals.open(order('b'))).rejects.toMatchObject({ code: 'hold-limit' });
+    await expect(approvals.askRaise('ses_a', raise)).rejects.toMatchObject({ code: 'hold-limit' });
+    expect(await held()).toHaveLength(1);
   });
 });

@@ -41,6 +41,9 @@ describe('budgets', () => {
   }
 
   const requests = (count: number) => ({ requests: count, bytes: 0 });
+  const raiseOf = (account: string, window: string, max = 10) =>
+    ({ account, unit: 'requests', window, max, by: max }) as const;
+  const by = { hold: 'hld_1', attempt: 'att_1' };
 
   test('a unit that no purse limits is not counted, in every other one a slice is at most an eighth of what is left', async () => {
     const budgets = open({ tenant: { per, requests: 800, bytes: null } });
@@ -109,6 +112,7 @@ describe('budgets', () => {
     };
     const sessions = Array.from({ length: 64 }, () => session());
     let budgets = open(said, sessions);
+    let raises = 0;
     const spent = { requests: 0, bytes: 0 };
     const inHand = new Map<string, { requests: number; bytes: number }>();
     for (let round = 0; round < 40; round++) {
@@ -133,14 +137,74 @@ describe('budgets', () => {
           }
         }),
       );
+      // Twice people give more, once while its control plane is about to die.
+      if (round === 20 || round === 27) {
+        const raise = { account: 'tenant/local', unit: 'requests', window: 'ever', max: 5_000, by: 500 } as const;
+        if (await budgets.raise(sessions[0]?.session ?? '', raise, { hold: 'hld_1', attempt: 'att_1' })) raises += 1;
+      }
       if (round % 7 === 6) budgets = open(said, sessions);
     }
     const [tenant] = await budgets.list();
+    expect(raises).toBe(2);
+    expect(tenant?.raised).toBe(1_000);
     const held = [...inHand.values()].reduce((sum, hand) => sum + hand.requests, 0);
     expect(spent.requests + held).toBeLessThanOrEqual(tenant?.taken ?? 0);
-    expect(tenant?.taken).toBeLessThanOrEqual(5_000);
+    expect(tenant?.taken).toBeLessThanOrEqual(6_000);
+    expect(spent.requests).toBeLessThanOrEqual(6_000);
+    // What was given was needed.
+    expect(tenant?.taken).toBeGreaterThan(5_000);
     expect(spent.bytes).toBeLessThanOrEqual(1_000_000);
     expect(spent.requests).toBeGreaterThan(1_000);
+  });
+
+  test('people are asked where every purse that is empty says so, and never by a question about questions', async () => {
+    const asked: unknown[] = [];
+    const ask = (_session: string, raise: unknown) => void asked.push(raise);
+    const said: Said = {
+      tenant: { per: 'day', requests: 100, bytes: null, ask: true, holds: 1 },
+      agent: { per, requests: 10, bytes: null },
+    };
+    const one = session();
+    const budgets = open(said);
+    await budgets.take(one, requests(11), requests(0), ask);
+    expect(asked).toEqual([]);
+    for (let i = 0; i < 9; i++) await budgets.take(session(`agent-${i}`), requests(10), requests(0), ask);
+    expect(asked).toEqual([]);
+    await budgets.take(session('late'), requests(1), requests(0), ask);
+    expect(asked).toEqual([raiseOf('tenant/local', '2026-11-21', 100)]);
+    expect([await budgets.spend(one, 'holds', 1, ask), await budgets.spend(one, 'holds', 1, ask)]).toEqual([
+      true,
+      false,
+    ]);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('what people give is on record before it counts, is of its day alone, and cannot come too late', async () => {
+    const budgets = open({ tenant: { per: 'day', requests: 10, bytes: null } });
+    const one = session();
+    const spend = async (): Promise<number> => (await budgets.take(one, requests(100), requests(0))).requests ?? -1;
+    expect(await spend()).toBe(10);
+    const today = raiseOf('tenant/local', '2026-11-21');
+    expect(await budgets.raise(one.session, today, by)).toBe(true);
+    expect(entries.at(-1)).toMatchObject({ type: 'budget', data: { act: 'raised', by: 10, hold: 'hld_1' } });
+    expect(await spend()).toBe(10);
+    expect(await spend()).toBe(0);
+    now += 3 * hour;
+    expect(await spend()).toBe(10);
+    expect(await budgets.raise(one.session, today, by)).toBe(false);
+    expect(await spend()).toBe(0);
+    // Given, and the disk of the ledger takes nothing: not given.
+    const recorder = { record: () => Promise.reject(new Error('full')) } as unknown as Recorder;
+    const said = () => ({ tenant: { per: 'day', requests: 10, bytes: null } }) as const;
+    const broken = new Budgets({
+      store: store.budgets,
+      recorder,
+      clock: { ...systemClock, now: () => now },
+      said,
+      sessions: () => [],
+    });
+    await expect(broken.raise(one.session, raiseOf('tenant/local', '2026-11-22'), by)).rejects.toThrow('full');
+    expect(await spend()).toBe(0);
   });
 
   test('the whole is kept over a restart of everything', async () => {
@@ -173,7 +237,13 @@ describe('budgets in files', () => {
         },
       },
     });
+    const more = compile('budgets: { agent: { leak: 1MiB, holds: 20, time: 8h, per: day, onExhausted: ask } }');
+    expect(more).toMatchObject({
+      layers: { settings: { budgets: { agent: { leak: 1024 ** 2, holds: 20, seconds: 8 * 3600, ask: true } } } },
+    });
     for (const bad of [
+      'budgets: { tenant: { onExhausted: ask } }',
+      'budgets: { tenant: { time: 10ms } }',
       'budgets: { tenant: {} }',
       'budgets: { tenant: { requests: 0 } }',
       'budgets: { nobody: { requests: 1 } }',

@@ -14,7 +14,7 @@ import { createId, type DurabilityTier, type Intent, type Problem, type Recorded
 import type { SecretPlan, SecretRefusal } from '@cordon/secrets';
 import { factsOf, type Road } from './ask.ts';
 import { noteDenied, readBreakers } from './breaker/breaker.ts';
-import { costOf } from './budget/cost.ts';
+import { costOf, leakReserve } from './budget/cost.ts';
 import type { InForce } from './control/policies.ts';
 import { decide } from './decide.ts';
 import { GatewayError } from './error.ts';
@@ -89,14 +89,16 @@ export async function askOnce(
   const { policy, intent, plan, readable: body, ownCredential } = asked;
   const cost = costOf(intent);
   const quotaOk = await session.purse.pay(cost);
+  const reserve = leakReserve(session.purse, intent);
+  const mayLeak = reserve === null || (await session.purse.pay(reserve));
   const { snapshot } = policy;
   const context = await road.labels.begin(session, policy.session);
   // INVARIANT: from here to the verdict nothing is awaited: the labels are those of the decision, and the leak meter
   // counts what goes out before anybody else reads it.
-  const unendorsed = labelIntent(context, snapshot, intent, { body, ownCredential });
+  const given = { body, ownCredential, mayLeak };
+  const unendorsed = labelIntent(context, snapshot, intent, given);
   const endorsed = answered?.endorsedBy?.(unendorsed) ?? null;
-  const labelled =
-    endorsed === null ? unendorsed : withNames(unendorsed, endorsed, snapshot, intent, { body, ownCredential });
+  const labelled = endorsed === null ? unendorsed : withNames(unendorsed, endorsed, snapshot, intent, given);
   const counters = readBreakers(road, session, intent);
   const attempt = answered?.attempt ?? createId('attempt', road.clock, road.random);
   const facts = factsOf(road, session, intent, attempt, labelled, { breaker: levelOf(counters), counters, quotaOk });
@@ -107,7 +109,10 @@ export async function askOnce(
   const verdict = decide({ ...road, session, snapshot, intent, facts, approval, plan, critical, slow: tellSlow });
   // What is not done is not paid; who waits for a person pays when it is done.
   if (verdict.outcome !== 'allow' && quotaOk) session.purse.refund(cost);
-  if (verdict.outcome === 'allow' && labelled.leaks !== null) context.meter.take(labelled.leaks.chosen);
+  const told = verdict.outcome === 'allow' ? labelled.leaks : null;
+  if (told !== null) context.meter.take(told.chosen);
+  if (reserve !== null && mayLeak)
+    session.purse.refund({ leak: Math.max(0, (reserve.leak ?? 0) - (told?.bytes ?? 0)) });
   return { facts, labelled, verdict, micros: Math.round((road.clock.monotonic() - before) * 1000) };
 }
 

@@ -92,6 +92,8 @@ export const limits = {
   budgetTimeoutMs: 2_000,
   budgetSliceRequestsMax: 64,
   budgetSliceBytesMax: 8 * 1024 * 1024,
+  budgetSliceLeakBytesMax: 16 * 1024,
+  budgetSliceSecondsMax: 60,
   budgetIdleMs: 5_000,
   // shed: new sessions, then requests
   /** Of what the process may have. */

@@ -1,22 +1,24 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Amounts, Given } from '@cordon/protocol';
+import { type Amounts, type Budget, type BudgetUnit, budgetUnits, type Given } from '@cordon/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Purse } from '../src/budget/purse.ts';
 import { type Answer, RawClient } from './client.ts';
-import { Rig, type RigOptions } from './rig.ts';
+import { Rig, type RigOptions, startOf } from './rig.ts';
 
 const host = 'api.example.com';
 const mib = 1024 * 1024;
 const limits = {
   budgetSliceRequestsMax: 64,
   budgetSliceBytesMax: 8 * mib,
+  budgetSliceLeakBytesMax: 16 * 1024,
+  budgetSliceSecondsMax: 60,
   budgetIdleMs: 5_000,
 };
 
 /** The whole, as the control plane keeps it. */
 class Whole {
-  readonly left: { requests: number | null; bytes: number | null };
+  readonly left: { [U in BudgetUnit]?: number | null };
   asked = 0;
 
   constructor(left: Given) {
@@ -25,14 +27,15 @@ class Whole {
 
   take(needed: Amounts, wanted: Amounts): Given {
     this.asked += 1;
-    const of = (unit: 'requests' | 'bytes'): number | null => {
-      const left = this.left[unit];
-      if (left === null) return null;
-      const given = Math.min(left, Math.max(needed[unit], wanted[unit]));
-      this.left[unit] = left - given;
-      return given;
-    };
-    return { requests: of('requests'), bytes: of('bytes') };
+    return Object.fromEntries(
+      budgetUnits.map((unit) => {
+        const left = this.left[unit] ?? null;
+        if (left === null) return [unit, null];
+        const given = Math.min(left, Math.max(needed[unit] ?? 0, wanted[unit] ?? 0));
+        this.left[unit] = left - given;
+        return [unit, given];
+      }),
+    );
   }
 }
 
@@ -47,7 +50,7 @@ describe('a purse', () => {
   function purse(left: Given, take?: () => Promise<Given>): Purse {
     [now, whole, emptied, back] = [1e6, new Whole(left), 0, []];
     return new Purse({
-      isLimited: (unit) => whole.left[unit] !== null,
+      isLimited: (unit) => (whole.left[unit] ?? null) !== null,
       limits,
       now: () => now,
       empty: () => {
@@ -114,6 +117,19 @@ describe('a purse', () => {
     expect(await own.pay({ requests: 0, bytes: 1 })).toBe(false);
   });
 
+  it('pays for time that has passed, whatever is asked for, and denies when there is none left', async () => {
+    const own = purse({ requests: null, bytes: null, seconds: 100 });
+    expect(await own.pay(one)).toBe(true);
+    now += 60_500;
+    expect(await own.pay(one)).toBe(true);
+    now += 39_600;
+    // What was half a second before is counted now.
+    expect(await own.pay(one)).toBe(true);
+    now += 1_000;
+    expect(await own.pay(one)).toBe(false);
+    expect(await own.pay({})).toBe(false);
+  });
+
   it('gives back what lies idle, once, and a slice that comes after its end', async () => {
     const own = purse({ requests: 100, bytes: null });
     await own.pay(one);
@@ -122,14 +138,11 @@ describe('a purse', () => {
     now += limits.budgetIdleMs;
     own.sweep();
     own.sweep();
-    expect(back).toEqual([{ requests: 63, bytes: 0 }]);
+    expect(back).toEqual([{ requests: 63 }]);
     const late = own.pay(one);
     own.close();
     expect(await late).toBe(false);
-    expect(back).toEqual([
-      { requests: 63, bytes: 0 },
-      { requests: 36, bytes: 0 },
-    ]);
+    expect(back).toEqual([{ requests: 63 }, { requests: 36 }]);
   });
 });
 
@@ -162,7 +175,7 @@ describe('a budget', () => {
       grants: [{ allow: `http://${host}`, methods: ['GET', 'POST'] }],
       hosts: { [`${host}:80`]: (server.address() as AddressInfo).port },
       budget: ({ needed, wanted }) => whole.take(needed, wanted),
-      limited: { per: 'ever', requests: left.requests, bytes: left.bytes },
+      limited: { per: 'ever', requests: null, bytes: null, ...left } as Budget,
       ...options,
     });
   }
@@ -223,12 +236,37 @@ describe('a budget', () => {
     expect((await ask(rig, 'x')).json['code']).toBe('flow-R0');
   });
 
+  it('of what reads tell is one of all sessions: when it is used up, reads that tell something are denied', async () => {
+    const whole = new Whole({ leak: 2048 });
+    const codes = async (): Promise<unknown[]> => {
+      await using rig = await start(
+        { leak: 2048 },
+        {
+          budget: ({ needed, wanted }) => whole.take(needed, wanted),
+          start: startOf({ integrity: 2, confidentiality: 2, readers: ['ada'], sources: ['test'] }),
+          limits: { holdWaitMs: 1 },
+        },
+      );
+      const found: unknown[] = [];
+      for (let n = 0; n < 3; n++) {
+        using client = await RawClient.to(rig.ports.http);
+        const path = `/${n}${'x'.repeat(700)}`;
+        const answer = await client.ask(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+        found.push(answer.status === 200 ? 200 : (await rig.entriesOf('decision')).at(-1)?.data['code']);
+      }
+      return found;
+    };
+    expect(await codes()).toEqual([200, 200, 'flow-R8']);
+    // A gateway that died has spent what it had; another one does not begin anew.
+    expect(await codes()).toEqual(['flow-R8', 'flow-R8', 'flow-R8']);
+  });
+
   it('comes back when the session ends', async () => {
     const rig = await start({ requests: 100, bytes: null });
     await ask(rig);
     rig.tell({ type: 'close', session: 'ses_01arz3ndektsv4rrffq69g5fav' });
     await rig.until(() => rig.givenBack.length > 0);
-    expect(rig.givenBack).toEqual([{ requests: 63, bytes: 0 }]);
+    expect(rig.givenBack).toEqual([{ requests: 63 }]);
     await rig.stop();
   });
 });

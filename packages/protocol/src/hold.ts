@@ -30,7 +30,8 @@ export interface HoldFloor {
 export interface Hold {
   readonly v: 'hold/1';
   readonly id: string;
-  readonly kind: 'intent';
+  /** `budget`: to spend more than a budget has; its intent is not the agent's, and nothing of it is sent. */
+  readonly kind: 'intent' | 'budget';
   readonly intent: string;
   /** The try that was held first. */
   readonly attempt: string;

@@ -34,10 +34,12 @@ export {
   type Budget,
   type BudgetHolder,
   type BudgetPeriod,
+  type BudgetRaise,
   type Budgets,
   type BudgetUnit,
   budgetUnits,
   type Given,
+  raiseAction,
 } from './budget.ts';
 export * from './bundle.ts';
 export { canonicalize, type RecordValue, sealRecord } from './canonical.ts';

@@ -1,3 +1,4 @@
+import { raiseAction } from './budget.ts';
 import type { View } from './hold.ts';
 
 /** What is ours to say, and what the agent wrote: the second is always behind a bar, so it cannot pass for the first. */
@@ -9,6 +10,7 @@ const bar = '  | ';
  */
 export function viewLines(view: View): string[] {
   const { intent, flow } = view;
+  if ((intent.action as string) === raiseAction) return raiseLines(view);
   return [
     `${intent.action} by agent ${plain(view.agent)} (profile ${plain(view.profile)}), for ${plain(view.person)}`,
     `session ${plain(intent.session)}, started ${plain(view.sessionStartedAt)}`,
@@ -27,6 +29,21 @@ export function viewLines(view: View): string[] {
       ? []
       : ['waits only because nobody has named:', ...view.unnamed.map((name) => `${bar}${marked(name)}`)]),
     `asked ${plain(view.heldAt)}, open until ${plain(view.expires)}`,
+  ];
+}
+
+/** A question about a purse is ours from end to end: nothing in it is the agent's. */
+function raiseLines(view: View): string[] {
+  const { intent, agent, person, expires, heldAt } = view;
+  const { unit, window, max, by } = intent.args;
+  return [
+    `to spend more than a budget has: agent ${plain(agent)}, for ${plain(person)}, session ${plain(intent.session)}`,
+    `budget: ${marked(intent.resource)}, ${plain(String(unit))}`,
+    `it has ${plain(String(max))}${window === 'ever' ? '' : ` for ${plain(String(window))}`}, and they are used up`,
+    `a yes gives ${plain(String(by))} more${window === 'ever' ? '' : ', until that time is over'}, to everybody who spends from it; once`,
+    '',
+    `why it waits: the budget says that people are asked; ${askedFor(view)}`,
+    `asked ${plain(heldAt)}, open until ${plain(expires)}`,
   ];
 }
 

@@ -14,6 +14,8 @@ export interface LimitedAccount extends BudgetAccount {
 export interface BudgetLine extends BudgetAccount {
   readonly unit: string;
   readonly taken: number;
+  /** What people have given beyond the limit, in this window. */
+  readonly raised: number;
 }
 
 export interface Slice {
@@ -29,6 +31,10 @@ export interface BudgetStore {
    * resolves, so no crash lets the same be taken twice.
    */
   take(accounts: readonly LimitedAccount[], unit: string, slice: Slice): Promise<number>;
+  /** What each has left. */
+  left(accounts: readonly LimitedAccount[], unit: string): Promise<readonly number[]>;
+  /** So much more may be taken in this window; false: it is over. On disk when it resolves. */
+  raise(account: BudgetAccount, unit: string, by: number): Promise<boolean>;
   /** Puts back what was taken in the same window; of a window that is over there is nothing to put back to. */
   giveBack(accounts: readonly BudgetAccount[], unit: string, amount: number): Promise<void>;
   list(): Promise<readonly BudgetLine[]>;
@@ -45,9 +51,9 @@ export class SqliteBudgetStore implements BudgetStore {
 
   async take(accounts: readonly LimitedAccount[], unit: string, { needed, wanted }: Slice): Promise<number> {
     return await this.#database.durable(() => {
-      const left = Math.max(0, Math.min(...accounts.map((each) => each.max - this.#taken(each, unit))));
+      const left = Math.max(0, Math.min(...accounts.map((each) => this.#left(each, unit))));
       const given = Math.max(Math.min(needed, left), Math.min(wanted, Math.floor(left / 8)));
-      if (given > 0) for (const each of accounts) this.#set(each, unit, this.#taken(each, unit) + given);
+      if (given > 0) for (const each of accounts) this.#set(each, unit, { taken: given });
       return given;
     });
   }
@@ -55,9 +61,22 @@ export class SqliteBudgetStore implements BudgetStore {
   async giveBack(accounts: readonly BudgetAccount[], unit: string, amount: number): Promise<void> {
     await this.#database.durable(() => {
       for (const each of accounts) {
-        const taken = this.#taken(each, unit);
-        if (taken > 0) this.#set(each, unit, Math.max(0, taken - amount));
+        const { taken } = this.#of(each, unit);
+        if (taken > 0) this.#set(each, unit, { taken: -Math.min(amount, taken) });
       }
+    });
+  }
+
+  async left(accounts: readonly LimitedAccount[], unit: string): Promise<readonly number[]> {
+    return accounts.map((each) => this.#left(each, unit));
+  }
+
+  async raise(account: BudgetAccount, unit: string, by: number): Promise<boolean> {
+    return await this.#database.durable(() => {
+      const kept = this.#kept(account, unit);
+      if (kept !== null && kept.window !== account.window && !isOver(kept.window, account.window)) return false;
+      this.#set(account, unit, { raised: by });
+      return true;
     });
   }
 
@@ -69,20 +88,26 @@ export class SqliteBudgetStore implements BudgetStore {
     this.#database.run('DELETE FROM budgets WHERE account = ?', account);
   }
 
-  #taken(account: BudgetAccount, unit: string): number {
-    const kept = this.#kept(account, unit);
-    return kept === null || isOver(kept.window, account.window) ? 0 : kept.taken;
+  #left(account: LimitedAccount, unit: string): number {
+    const { taken, raised } = this.#of(account, unit);
+    return account.max + raised - taken;
   }
 
-  #set({ account, window }: BudgetAccount, unit: string, taken: number): void {
-    const kept = this.#kept({ account, window }, unit);
+  /** In the window that counts now. */
+  #of(account: BudgetAccount, unit: string): Pick<BudgetLine, 'window' | 'taken' | 'raised'> {
+    const kept = this.#kept(account, unit);
+    return kept === null || isOver(kept.window, account.window)
+      ? { window: account.window, taken: 0, raised: 0 }
+      : kept;
+  }
+
+  #set(account: BudgetAccount, unit: string, more: { readonly taken?: number; readonly raised?: number }): void {
+    const { window, taken, raised } = this.#of(account, unit);
     this.#database.run(
-      `INSERT INTO budgets (account, unit, window, taken) VALUES (?, ?, ?, ?)
-         ON CONFLICT (account, unit) DO UPDATE SET window = excluded.window, taken = excluded.taken`,
-      account,
-      unit,
-      kept === null || isOver(kept.window, window) ? window : kept.window,
-      taken,
+      `INSERT INTO budgets (account, unit, window, taken, raised) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (account, unit) DO UPDATE
+         SET window = excluded.window, taken = excluded.taken, raised = excluded.raised`,
+      ...[account.account, unit, window, taken + (more.taken ?? 0), raised + (more.raised ?? 0)],
     );
   }
 
@@ -98,6 +123,7 @@ function toLine(row: Row): BudgetLine {
     unit: text(row, 'unit'),
     window: text(row, 'window'),
     taken: integer(row, 'taken'),
+    raised: integer(row, 'raised'),
   };
 }
 

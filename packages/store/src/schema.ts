@@ -175,6 +175,9 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX endorsements_state ON endorsements (state, position);
   `,
+  `
+  ALTER TABLE budgets ADD COLUMN raised INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** "Crdn": a file with another number is not our database. */

@@ -2,32 +2,28 @@ import { type CheckedApprovals, checkApprovals, digestApproval, openApproval } f
 import {
   type AnswerFlag,
   type ApprovalRecord,
-  type Clock,
+  type BudgetRaise,
+  createId,
   type HoldNews,
   type HoldOrder,
   type HoldTaken,
   type HoldUse,
   type Person,
-  type Random,
   type RecordValue,
+  raiseAction,
   samePerson,
-  type TenantPolicy,
 } from '@cordon/protocol';
-import type { Signer } from '@cordon/protocol/dsse';
-import type { HoldStore, StoredHold } from '@cordon/store';
+import type { StoredHold } from '@cordon/store';
 import { refusal } from '../error.ts';
-import type { Recorder } from '../ledger/recorder.ts';
 import { limits } from '../limits.ts';
-import type { Log } from '../log.ts';
-import type { People } from '../people/people.ts';
 import type { LiveSession } from '../sessions/live.ts';
-import type { SessionRegistry } from '../sessions/registry.ts';
-import type { StopTable } from '../stops/table.ts';
 import { Turns } from '../turns.ts';
 import { areStillKnown, checkEligible } from './eligible.ts';
 import { LiveHolds, newsOf } from './live-holds.ts';
 import { AnswerPace } from './pace.ts';
+import type { ApprovalParts } from './parts.ts';
 import { createQuestion } from './question.ts';
+import { raiseIn, raiseOrder, raiseSummary, usedForRaise } from './raise.ts';
 import { digestHold, signReceipt, usedData } from './receipt.ts';
 import { checkVersion, settled, uncounted } from './refuse.ts';
 import {
@@ -40,24 +36,6 @@ import {
   standingSession,
   strangeIn,
 } from './standing.ts';
-
-export interface ApprovalParts {
-  readonly store: HoldStore;
-  readonly registry: SessionRegistry;
-  readonly stops: StopTable;
-  readonly recorder: Recorder;
-  readonly people: Pick<People, 'directory' | 'operator' | 'local'>;
-  readonly tenant: () => TenantPolicy;
-  /** Who signed the policy in force: to four eyes they wrote the grant. */
-  readonly authors: () => readonly Person[];
-  /** Signs receipts and nothing else; gateways know its public half from their own disk. */
-  readonly signer: Signer;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** To gateways that wait, to those who watch, and to the webhook. */
-  readonly changed: (hold: StoredHold) => void;
-}
 
 /**
  * Questions to people and what becomes of them: `open → approved → used`, or denied, expired, void. Every step is in the
@@ -84,6 +62,8 @@ export class Approvals implements Disposable {
     for (const { answers } of items) approvals.#pace.recall(answers, parts.clock.now());
     approvals.voidWhere(({ session }) => parts.registry.find(session) === null, 'session-ended');
     approvals.voidWhere(({ session }) => approvals.#isStopped(session), 'session-stopped');
+    // A yes about a purse that came to nothing: it was spent, or never on record as used.
+    approvals.voidWhere(({ record, state }) => record.kind === 'budget' && state === 'approved', 'interrupted');
     approvals.voidStale();
     approvals.#expire();
     return approvals;
@@ -105,14 +85,30 @@ export class Approvals implements Disposable {
     return await this.#turns.take(`${order.session} ${intent}`, async () => {
       const session = this.#standing(order.session, order.policy);
       const strange = strangeIn(order, session.policy);
-      if (strange !== null) throw refusal('hold-mismatch', `${strange} is not what was to be expected`);
+      if (strange !== null || order.intent.action === raiseAction)
+        throw refusal('hold-mismatch', `${strange ?? 'action'} is not what was to be expected`);
       if (!isRungOf(order.rung, this.#parts.tenant())) throw refusal('hold-mismatch', 'this tenant has no such rung');
       const known = this.#live.of(order.session, intent);
       const same = known?.record.policy.digest === order.policy.digest && this.#at(0) < known.record.expires;
       if (known !== null && same) return newsOf(known);
       if (known !== null) await this.#settle(known, 'void', 'asked anew');
       checkEligible(order, this.#parts.people.directory, this.excluded(session));
-      return newsOf(await this.#ask(order, intent, session));
+      return newsOf(await this.#ask(order, intent));
+    });
+  }
+
+  /** A purse is empty whose owner says that people are asked: once, however many sessions meet it. */
+  async askRaise(id: string, raise: BudgetRaise): Promise<void> {
+    const { clock, random, tenant } = this.#parts;
+    const budget = raiseSummary(raise);
+    await this.#turns.take(budget, async () => {
+      const session = this.#parts.registry.find(id);
+      if (session === null) return;
+      const asked = this.#live.all().some(({ record, summary }) => record.kind === 'budget' && summary === budget);
+      if (asked) return;
+      const attempt = createId('attempt', clock, random);
+      const order = raiseOrder({ raise, session, tenant: tenant(), attempt });
+      await this.#ask(order, hashOf(order.intent), budget);
     });
   }
 
@@ -174,8 +170,9 @@ export class Approvals implements Disposable {
       await this.#parts.store.update(id, hold.version, change);
       const now: StoredHold = { ...hold, ...change, version: hold.version + 1 };
       if (!this.#replace(hold, now)) throw await this.#whySettled(id);
-      this.#parts.changed(now);
-      return now;
+      const done = now.state === 'approved' && hold.record.kind === 'budget' ? await this.#raise(now, session) : now;
+      this.#parts.changed(done);
+      return done;
     });
   }
 
@@ -189,6 +186,27 @@ export class Approvals implements Disposable {
   isAnswered(session: string, intent: string): boolean {
     const state = this.#live.of(session, intent)?.state;
     return state === 'approved' || state === 'denied';
+  }
+
+  /**
+   * The one use of a yes about a purse, at once and by ourselves. INVARIANT: counted first and for good, on record with its
+   * answers, then raised; what stops in between has cost the yes.
+   */
+  async #raise(hold: StoredHold, session: LiveSession): Promise<StoredHold> {
+    const { clock, random, store, recorder, log } = this.#parts;
+    const { record, view } = hold;
+    const checked = this.#check(hold, session, { flow: record.floor, policy: record.policy });
+    if (!checked.ok || view === null) return hold;
+    const change = { state: 'used', used: 1, view: null } as const;
+    await store.update(record.id, hold.version, change);
+    const now: StoredHold = { ...hold, ...change, version: hold.version + 1 };
+    if (!this.#replace(hold, now)) throw settled(record.id);
+    const attempt = createId('attempt', clock, random);
+    const data = usedForRaise(now, session.policy.tenant, attempt, checked.approval.ids);
+    await recorder.record({ type: 'approval.used', session: hold.session, data }, 'disk');
+    const raised = await this.#parts.raise(hold.session, raiseIn(view.intent), { hold: record.id, attempt });
+    if (!raised) log.info(`${record.id}: the time that it was asked for is over`);
+    return now;
   }
 
   /** Everything of these sessions: stopped, lifted or over. */
@@ -224,11 +242,19 @@ export class Approvals implements Disposable {
     }
   }
 
-  async #ask(order: CheckedOrder, intent: string, session: LiveSession): Promise<StoredHold> {
+  async #ask(order: CheckedOrder, intent: string, budget?: string): Promise<StoredHold> {
+    this.#checkRoom(order.session);
+    if (!(await this.#parts.payQuestion(this.#standing(order.session, order.policy).policy))) {
+      throw refusal('hold-limit', 'the budget of questions to people is used up', ['cordon budgets']);
+    }
+    const session = this.#standing(order.session, order.policy);
     this.#checkRoom(order.session);
     const { clock, random, tenant, recorder, store } = this.#parts;
     const times = { nowMs: clock.now(), holdMs: limits.holdMs };
-    const hold = createQuestion({ order, intent, session, tenant: tenant(), random, ...times });
+    const hold = createQuestion({
+      ...{ order, intent, session, tenant: tenant(), random, ...times },
+      ...(budget === undefined ? {} : { budget }),
+    });
     const { record } = hold;
     // Counted before anything is written, so that many who ask at once find no room that is not there.
     this.#live.put(hold);

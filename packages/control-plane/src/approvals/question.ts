@@ -13,10 +13,12 @@ export interface Asking {
   readonly random: Random;
   readonly nowMs: number;
   readonly holdMs: number;
+  /** A question about a purse: what it is called. */
+  readonly budget?: string;
 }
 
 /** A question to people, whole: the record that answers name, and the view that they read. */
-export function createQuestion({ order, intent, session, tenant, random, nowMs, holdMs }: Asking): StoredHold {
+export function createQuestion({ order, intent, session, tenant, random, nowMs, holdMs, budget }: Asking): StoredHold {
   const id = createId('hold', { now: () => nowMs }, random);
   const [heldAt, expires] = [nowMs, nowMs + holdMs].map((ms) => new Date(ms).toISOString()) as [string, string];
   const layers = [...tenant.layers, session.policy.layer];
@@ -25,11 +27,11 @@ export function createQuestion({ order, intent, session, tenant, random, nowMs, 
   const nonce = Buffer.from(random.bytes(16)).toString('hex');
   const shown = digestRecord('view', view as unknown as RecordValue);
   const record: Hold = {
-    ...{ v: 'hold/1', id, kind: 'intent', intent, attempt, policy, floor },
+    ...{ v: 'hold/1', id, kind: budget === undefined ? 'intent' : 'budget', intent, attempt, policy, floor },
     ...{ rung, groups, nonce, view: shown, expires },
   };
   return {
     ...{ record, session: order.session, agent: session.agent, state: 'open', version: 1, at: heldAt, used: 0 },
-    ...{ reason: '', summary: summaryOf(view), view, answers: [] },
+    ...{ reason: '', summary: budget ?? summaryOf(view), view, answers: [] },
   };
 }

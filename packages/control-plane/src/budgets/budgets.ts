@@ -1,6 +1,7 @@
 import {
   type Amounts,
   type Budget,
+  type BudgetRaise,
   type BudgetUnit,
   budgetUnits,
   type Clock,
@@ -27,6 +28,8 @@ export interface BudgetView {
   readonly unit: BudgetUnit;
   readonly per: Budget['per'];
   readonly max: number;
+  /** What people have given beyond that. */
+  readonly raised: number;
   /** Spent, and handed out to a gateway that may spend it. */
   readonly taken: number;
 }
@@ -40,7 +43,7 @@ export class Budgets {
   /** Per session: more than this never comes back. Forgotten at our own restart, which only counts more as spent. */
   readonly #out = new Map<
     string,
-    { readonly purses: readonly Purse[]; readonly amounts: { [U in BudgetUnit]: number } }
+    { readonly purses: readonly Purse[]; readonly amounts: { [U in BudgetUnit]?: number } }
   >();
   /** Purses that were found empty, so that each is recorded once. */
   readonly #empty = new Set<string>();
@@ -49,29 +52,47 @@ export class Budgets {
     this.#parts = parts;
   }
 
-  /** At least what is needed, unless no more is left. */
-  async take(session: SessionPolicy, needed: Amounts, wanted: Amounts): Promise<Given> {
+  /** At least what is needed, unless no more is left; `ask` gets what people could be asked for then. */
+  async take(session: SessionPolicy, needed: Amounts, wanted: Amounts, ask?: AskRaise): Promise<Given> {
     const purses = this.#pursesOf(session);
-    const given: { [U in BudgetUnit]: number | null } = { requests: null, bytes: null };
+    const given: { [U in BudgetUnit]?: number | null } = { requests: null, bytes: null };
     for (const unit of budgetUnits) {
       const limited = limitedBy(purses, unit);
       if (limited.length === 0) continue;
-      const slice = { needed: whole(needed[unit]), wanted: whole(wanted[unit]) };
+      const slice = { needed: whole(needed[unit] ?? 0), wanted: whole(wanted[unit] ?? 0) };
       const taken = await this.#parts.store.take(limited, unit, slice);
       given[unit] = taken;
       this.#note(session.session, purses, unit, taken);
-      if (taken < slice.needed) await this.#recordEmpty(session, unit, limited);
+      if (taken < slice.needed) await this.#exhausted(session, purses, unit, slice.needed - taken, ask);
     }
     return given;
+  }
+
+  /** What is counted here and not in a gateway; it does not come back. False: there is not so much left. */
+  async spend(session: SessionPolicy, unit: BudgetUnit, amount: number, ask?: AskRaise): Promise<boolean> {
+    const purses = this.#pursesOf(session);
+    const limited = limitedBy(purses, unit);
+    if (limited.length === 0) return true;
+    const taken = await this.#parts.store.take(limited, unit, { needed: amount, wanted: 0 });
+    if (taken < amount) await this.#exhausted(session, purses, unit, amount - taken, ask);
+    return taken >= amount;
+  }
+
+  /** People have agreed. On record before it counts: what stops in between gives nothing. False: that window is over. */
+  async raise(session: string, raise: BudgetRaise, by: { readonly hold: string; readonly attempt: string }) {
+    const { account, unit, window } = raise;
+    await this.#parts.recorder.record({ type: 'budget', session, data: { act: 'raised', ...by, ...raise } }, 'disk');
+    return await this.#parts.store.raise({ account, window }, unit, raise.by);
   }
 
   async giveBack(session: string, amounts: Amounts): Promise<void> {
     const out = this.#out.get(session);
     if (out === undefined) return;
     for (const unit of budgetUnits) {
-      const amount = Math.min(whole(amounts[unit]), out.amounts[unit]);
+      const known = out.amounts[unit] ?? 0;
+      const amount = Math.min(whole(amounts[unit] ?? 0), known);
       if (amount === 0) continue;
-      out.amounts[unit] -= amount;
+      out.amounts[unit] = known - amount;
       await this.#parts.store.giveBack(limitedBy(out.purses, unit), unit, amount);
     }
   }
@@ -84,8 +105,8 @@ export class Budgets {
   }
 
   async list(): Promise<BudgetView[]> {
-    const taken = new Map(
-      (await this.#parts.store.list()).map((line) => [`${line.account} ${line.unit} ${line.window}`, line.taken]),
+    const lines = new Map(
+      (await this.#parts.store.list()).map((line) => [`${line.account} ${line.unit} ${line.window}`, line]),
     );
     const purses = new Map(
       this.#parts
@@ -95,9 +116,10 @@ export class Budgets {
     );
     return [...purses.values()].flatMap(({ account, window, budget }) =>
       budgetUnits.flatMap((unit) => {
-        const max = budget[unit];
+        const max = budget[unit] ?? null;
         if (max === null) return [];
-        return [{ account, unit, per: budget.per, max, taken: taken.get(`${account} ${unit} ${window}`) ?? 0 }];
+        const { taken = 0, raised = 0 } = lines.get(`${account} ${unit} ${window}`) ?? {};
+        return [{ account, unit, per: budget.per, max, raised, taken }];
       }),
     );
   }
@@ -110,15 +132,30 @@ export class Budgets {
   #note(session: string, purses: readonly Purse[], unit: BudgetUnit, taken: number): void {
     const known = this.#out.get(session);
     // What was taken from yesterday's purse is not put back into today's.
-    const before = known !== undefined && areSame(known.purses, purses) ? known.amounts : { requests: 0, bytes: 0 };
-    this.#out.set(session, { purses, amounts: { ...before, [unit]: before[unit] + taken } });
+    const before = known !== undefined && areSame(known.purses, purses) ? known.amounts : {};
+    this.#out.set(session, { purses, amounts: { ...before, [unit]: (before[unit] ?? 0) + taken } });
   }
 
-  async #recordEmpty(
-    { session }: SessionPolicy,
+  /** Recorded once; asked for where every purse that has not enough says so, and never by a question about questions. */
+  async #exhausted(
+    session: SessionPolicy,
+    purses: readonly Purse[],
     unit: BudgetUnit,
-    limited: ReturnType<typeof limitedBy>,
+    missing: number,
+    ask: AskRaise | undefined,
   ): Promise<void> {
+    const limited = limitedBy(purses, unit);
+    await this.#recordEmpty(session.session, unit, limited);
+    const left = await this.#parts.store.left(limited, unit);
+    const short = limited.filter((_purse, at) => (left[at] ?? 0) < missing);
+    const may = short.every(({ account }) =>
+      purses.some((each) => each.account === account && each.budget.ask === true),
+    );
+    if (ask === undefined || !may || unit === 'holds') return;
+    for (const { account, window, max } of short) ask(session.session, { account, unit, window, max, by: max });
+  }
+
+  async #recordEmpty(session: string, unit: BudgetUnit, limited: ReturnType<typeof limitedBy>): Promise<void> {
     const name = limited.map(({ account, window }) => `${account} ${window}`).join(' ') + unit;
     if (this.#empty.has(name)) return;
     if (this.#empty.size >= limits.emptyPursesMax) this.#empty.clear();
@@ -133,6 +170,8 @@ function areSame(a: readonly Purse[], b: readonly Purse[]): boolean {
     a.length === b.length && a.every(({ account, window }, i) => b[i]?.account === account && b[i].window === window)
   );
 }
+
+export type AskRaise = (session: string, raise: BudgetRaise) => void;
 
 /** A gateway parses hostile bytes: what it says is a number only here. */
 function whole(amount: number): number {

@@ -26,7 +26,7 @@ export function pursesOf(spender: Spender, budgets: Budgets, nowMs: number): Pur
 /** Those that set a limit for this unit. */
 export function limitedBy(purses: readonly Purse[], unit: BudgetUnit): LimitedAccount[] {
   return purses.flatMap(({ account, window, budget }) => {
-    const max = budget[unit];
+    const max = budget[unit] ?? null;
     return max === null ? [] : [{ account, window, max }];
   });
 }

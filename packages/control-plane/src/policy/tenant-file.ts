@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { budgetPart } from '../config/budget-file.ts';
+import { tenantBudgetPart } from '../config/budget-file.ts';
 import { grantParts } from '../config/grant-file.ts';
 
 const webhookUrl = z
@@ -37,10 +37,10 @@ export const tenantFile = z.strictObject({
   /** Once in all files of the folder: what may be spent, by all sessions together and by each. */
   budgets: z
     .strictObject({
-      tenant: budgetPart.optional(),
-      person: budgetPart.optional(),
-      agent: budgetPart.optional(),
-      session: budgetPart.optional(),
+      tenant: tenantBudgetPart.optional(),
+      person: tenantBudgetPart.optional(),
+      agent: tenantBudgetPart.optional(),
+      session: tenantBudgetPart.optional(),
     })
     .optional(),
   /** Once in all files of the folder: what is done when one resource is denied all over the place. */

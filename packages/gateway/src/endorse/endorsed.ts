@@ -27,7 +27,7 @@ export function wantedNames({ policy, intent, readable: body, ownCredential }: A
     unnamed.length > 0 && unnamed.length <= policyLimits.endorsementDestinationsMax && unnamed.every(isDestination);
   if (!few || flow.argConf >= 3 || flow.ctxConf >= 3) return [];
   const { snapshot } = policy;
-  const named = labelIntent(context, snapshot, intent, { body, ownCredential, named: unnamed });
+  const named = labelIntent(context, snapshot, intent, { body, ownCredential, mayLeak: flow.leakOk, named: unnamed });
   return isAllowed(snapshot, held, { ...facts.flow, destInteg: named.flow.destInteg }) ? unnamed : [];
 }
 

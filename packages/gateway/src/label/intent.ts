@@ -1,4 +1,5 @@
 import {
+  type Chosen,
   createAskingProvenance,
   createEndorsedProvenance,
   digestLabel,
@@ -29,19 +30,25 @@ export interface Labelling {
   readonly ownCredential: boolean;
   /** Names that an endorsement stands for. */
   readonly named?: readonly string[];
+  /** The purses above the session have paid for the most that a read may tell. */
+  readonly mayLeak: boolean;
 }
 
 export function labelIntent(
   context: Context,
   snapshot: PolicySnapshot,
   intent: Intent,
-  { body, ownCredential, named = [] }: Labelling,
+  { body, ownCredential, mayLeak, named = [] }: Labelling,
 ): Labelled {
   const { meter, label } = context;
   const sinks = sinksOf(snapshot, intent);
   const asked = new Set<string>();
   const provenance = createAskingProvenance(createEndorsedProvenance(context.provenance, named), asked);
-  const answer = flowOf({ intent, body, provenance, sinks, meter, ownCredential });
+  const room = {
+    costOf: (chosen: Chosen) => meter.costOf(chosen),
+    hasRoomFor: (cost: number) => mayLeak && meter.hasRoomFor(cost),
+  };
+  const answer = flowOf({ intent, body, provenance, sinks, meter: room, ownCredential });
   const { flow, critical, leaks } = answer;
   const labels = {
     ctx: digestLabel(label),

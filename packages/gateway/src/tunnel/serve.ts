@@ -169,7 +169,8 @@ async function effect(road: Road, tunnel: Tunnel, permit: Permit, made: Made): P
 function isPermittedNow(road: Road, session: Session, permit: Permit, { labelled }: Made): boolean {
   const policy = road.policyOf(session.id);
   if (policy === null) return false;
-  const now = labelIntent(labelled.context, policy.snapshot, permit.intent, { body: nothing, ownCredential: false });
+  const asked = { body: nothing, ownCredential: false, mayLeak: false };
+  const now = labelIntent(labelled.context, policy.snapshot, permit.intent, asked);
   return isPermitted(road, session, permit, now);
 }
 

@@ -22,7 +22,7 @@ export const holdState = z.enum(['open', 'approved', 'used', 'denied', 'expired'
 export const holdRecord = z.strictObject({
   v: z.literal('hold/1'),
   id: z.string(),
-  kind: z.literal('intent'),
+  kind: z.enum(['intent', 'budget']),
   intent: z.string(),
   attempt: z.string(),
   policy: policyName,
