@@ -43,7 +43,7 @@ describe('budgets', () => {
   const requests = (count: number) => ({ requests: count, bytes: 0 });
   const raiseOf = (account: string, window: string, max = 10) =>
     ({ account, unit: 'requests', window, max, by: max }) as const;
-  const by = { hold: 'hld_1', attempt: 'att_1' };
+  const by = { hold: 'hld_1', attempt: 'att_1', body: '{}' };
 
   test('a unit that no purse limits is not counted, in every other one a slice is at most an eighth of what is left', async () => {
     const budgets = open({ tenant: { per, requests: 800, bytes: null } });
@@ -140,7 +140,8 @@ describe('budgets', () => {
       // Twice people give more, once while its control plane is about to die.
       if (round === 20 || round === 27) {
         const raise = { account: 'tenant/local', unit: 'requests', window: 'ever', max: 5_000, by: 500 } as const;
-        if (await budgets.raise(sessions[0]?.session ?? '', raise, { hold: 'hld_1', attempt: 'att_1' })) raises += 1;
+        if (await budgets.raise(sessions[0]?.session ?? '', raise, { hold: 'hld_1', attempt: 'att_1', body: '{}' }))
+          raises += 1;
       }
       if (round % 7 === 6) budgets = open(said, sessions);
     }

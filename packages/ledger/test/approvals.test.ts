@@ -77,6 +77,27 @@ async function verify(
 const codes = ({ failures }: PartReport): string[] => failures.map(({ code }) => code);
 const asUsual = [people('add'), hold(), answer(), used()];
 
+const raised = (attempt = 'att_1', by = 10, resource = 'agent/robot'): EntryDraft => {
+  const raise = { unit: 'requests', window: 'ever', max: 10, by: 10 };
+  return {
+    session: 'ses_a',
+    type: 'budget',
+    data: { act: 'raised', attempt, hold: 'hld_1', account: 'agent/robot', ...raise, by },
+    body: JSON.stringify({ decision: {}, facts: {}, intent: { resource, args: raise } }),
+  };
+};
+
+describe('a budget that was raised', () => {
+  it('was raised by the use of answers that count, and by what they were asked for', async () => {
+    const report = await verify([...asUsual, raised()], []);
+    expect(report).toMatchObject({ ok: true, counts: { raised: 1, usesWithoutEffect: 0 } });
+    expect(codes(await verify([...asUsual, raised('att_2')], []))).toEqual(['unapproved']);
+    expect(codes(await verify([...asUsual, raised('att_1', 1_000)], []))).toEqual(['approval']);
+    expect(codes(await verify([...asUsual, raised('att_1', 10, 'tenant/local')], []))).toEqual(['approval']);
+    expect(codes(await verify([...asUsual, raised()], [], says('approval-quorum')))).toEqual(['approval']);
+  });
+});
+
 describe('the part approvals', () => {
   it('asks about each allow that people let through, with what was on record when it was used', async () => {
     const report = await verify([...asUsual, people('remove')], [allow(), allow('att_2', null)]);

@@ -23,7 +23,7 @@ import { LiveHolds, newsOf } from './live-holds.ts';
 import { AnswerPace } from './pace.ts';
 import type { ApprovalParts } from './parts.ts';
 import { createQuestion } from './question.ts';
-import { raiseIn, raiseOrder, raiseSummary, usedForRaise } from './raise.ts';
+import { raisedBy, raiseIn, raiseOrder, raiseSummary, usedForRaise } from './raise.ts';
 import { digestHold, signReceipt, usedData } from './receipt.ts';
 import { checkVersion, settled, uncounted } from './refuse.ts';
 import {
@@ -204,7 +204,7 @@ export class Approvals implements Disposable {
     const attempt = createId('attempt', clock, random);
     const data = usedForRaise(now, session.policy.tenant, attempt, checked.approval.ids);
     await recorder.record({ type: 'approval.used', session: hold.session, data }, 'disk');
-    const raised = await this.#parts.raise(hold.session, raiseIn(view.intent), { hold: record.id, attempt });
+    const raised = await this.#parts.raise(hold.session, raiseIn(view.intent), raisedBy(record, view, attempt));
     if (!raised) log.info(`${record.id}: the time that it was asked for is over`);
     return now;
   }

@@ -1,6 +1,7 @@
 import type { BudgetRaise, Clock, Person, Random, SessionPolicy, TenantPolicy } from '@cordon/protocol';
 import type { Signer } from '@cordon/protocol/dsse';
 import type { HoldStore, StoredHold } from '@cordon/store';
+import type { RaisedBy } from '../budgets/budgets.ts';
 import type { Recorder } from '../ledger/recorder.ts';
 import type { Log } from '../log.ts';
 import type { People } from '../people/people.ts';
@@ -20,7 +21,7 @@ export interface ApprovalParts {
   readonly signer: Signer;
   /** False: the questions that the session, or somebody above it, may ask are used up. */
   readonly payQuestion: (session: SessionPolicy) => Promise<boolean>;
-  readonly raise: (session: string, raise: BudgetRaise, by: { hold: string; attempt: string }) => Promise<boolean>;
+  readonly raise: (session: string, raise: BudgetRaise, by: RaisedBy) => Promise<boolean>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

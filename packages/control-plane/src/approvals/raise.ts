@@ -1,6 +1,16 @@
-import { type BudgetRaise, type Intent, type RecordValue, raiseAction, type TenantPolicy } from '@cordon/protocol';
+import {
+  type BudgetRaise,
+  canonicalize,
+  type Hold,
+  type Intent,
+  type RecordValue,
+  raiseAction,
+  type TenantPolicy,
+  type View,
+} from '@cordon/protocol';
 import { digestBytes } from '@cordon/protocol/digest';
 import type { StoredHold } from '@cordon/store';
+import type { RaisedBy } from '../budgets/budgets.ts';
 import type { LiveSession } from '../sessions/live.ts';
 import { usedData } from './receipt.ts';
 import type { CheckedOrder } from './standing.ts';
@@ -59,4 +69,10 @@ export function usedForRaise(hold: StoredHold, tenant: string, attempt: string, 
   const { id, intent, policy, floor: flow } = record;
   const asked = { hold: id, session, attempt, intent, policy, flow };
   return usedData({ hold, tenant, asked, gateway: '', left: 0, approvals, people: [], excluded: [] });
+}
+
+/** What the verifier checks the answers against: the question as it was asked. */
+export function raisedBy({ id, policy, floor: flow }: Hold, { intent }: View, attempt: string): RaisedBy {
+  const body = { decision: { policy }, facts: { flow }, intent } as unknown as RecordValue;
+  return { hold: id, attempt, body: canonicalize(body) };
 }

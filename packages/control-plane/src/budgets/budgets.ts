@@ -79,9 +79,12 @@ export class Budgets {
   }
 
   /** People have agreed. On record before it counts: what stops in between gives nothing. False: that window is over. */
-  async raise(session: string, raise: BudgetRaise, by: { readonly hold: string; readonly attempt: string }) {
+  async raise(session: string, raise: BudgetRaise, { body, ...by }: RaisedBy): Promise<boolean> {
     const { account, unit, window } = raise;
-    await this.#parts.recorder.record({ type: 'budget', session, data: { act: 'raised', ...by, ...raise } }, 'disk');
+    await this.#parts.recorder.record(
+      { type: 'budget', session, data: { act: 'raised', ...by, ...raise }, body },
+      'disk',
+    );
     return await this.#parts.store.raise({ account, window }, unit, raise.by);
   }
 
@@ -169,6 +172,13 @@ function areSame(a: readonly Purse[], b: readonly Purse[]): boolean {
   return (
     a.length === b.length && a.every(({ account, window }, i) => b[i]?.account === account && b[i].window === window)
   );
+}
+
+/** The hold, the use of it, and what its answers are checked against. */
+export interface RaisedBy {
+  readonly hold: string;
+  readonly attempt: string;
+  readonly body: string;
 }
 
 export type AskRaise = (session: string, raise: BudgetRaise) => void;

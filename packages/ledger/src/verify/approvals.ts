@@ -6,6 +6,7 @@ import { type JudgeEndorsement, type RecordedEndorsement, RecordedEndorsements }
 import { type Frame, framesOf } from './frames.ts';
 import { People } from './people.ts';
 import { PolicyRecords, parseObject } from './policies.ts';
+import { checkRaise } from './raises.ts';
 import type { RecordedDecision, RecordedPolicies } from './replay.ts';
 import { Findings, type PartReport } from './report.ts';
 
@@ -73,6 +74,10 @@ export function verifyApprovals({ journals, judge, judgeEndorsement, keys = noKe
     for (const frame of framesOf(journals, writer, (bytes) => bytes.includes('"type":"decision"'))) {
       if (frame.entry.data['outcome'] === 'allow')
         checkAllow(frame, holds, { judge, judgeEndorsement, keys, policies }, findings);
+    }
+    for (const frame of framesOf(journals, writer, (bytes) => bytes.includes('"type":"budget"'))) {
+      if (frame.entry.data['act'] !== 'raised') continue;
+      checkRaise(frame, holds.useOf(frame.entry), { judge, keys, policies }, findings);
     }
   }
   findings.count('usesWithoutEffect', holds.untold());
