@@ -121,7 +121,7 @@ export const approvalMutations: readonly Mutation[] = [
         [plane],
       ],
       ['another session uses it', 'hold.session !== asked.session || ', '', [plane]],
-      ['any order', 'if (strange !== null) throw', 'if (strange === undefined) throw', [plane]],
+      ['any order', 'if (strange !== null ||', 'if (', [plane]],
       [
         'any rung',
         'if (!isRungOf(order.rung, this.#parts.tenant())) throw',

@@ -9,8 +9,9 @@ export const gatewayMutations: readonly Mutation[] = [
     [test('budget')],
     [
       ['an empty purse pays', 'if (!this.#covers(amounts)) return false;', ''],
-      ['a slice is given back twice', 'this.#left.requests -= amounts.requests;', ''],
+      ['a slice is given back twice', 'for (const unit of units) this.#left[unit] = 0;', ''],
       ['an answer is never cut', 'if (this.#left.bytes <= 0) this.#parts.empty();', ''],
+      ['time costs nothing', 'Math.floor((this.#parts.now() - this.#countedAt) / 1000)', '0'],
     ],
   ),
   ...mutationsOf(
