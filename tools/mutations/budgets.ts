@@ -15,7 +15,11 @@ export const budgetMutations: readonly Mutation[] = [
         'const change = {} as const;',
       ],
       ['a gateway asks for more', '|| order.intent.action === raiseAction', ''],
-      ['each session asks about the same purse', 'if (asked) return;', ''],
+      [
+        'each session asks about the same purse',
+        'if (asked || session === null) return;',
+        'if (session === null) return;',
+      ],
       ['questions are free', 'if (!(await this.#parts.payQuestion(', 'if (!(true || await this.#parts.payQuestion('],
       [
         'every yes raises a purse',

@@ -30,7 +30,7 @@ export {
   verifyReceiptThrough,
 } from './tree/receipt.ts';
 export type { IntegratedRecord, Integration, LedgerTree, TreeEntry, TreeHead } from './tree/tree.ts';
-export type { ApprovalsOptions, JudgeApproval, RecordedUse } from './verify/approvals.ts';
+export type { ApprovalsOptions } from './verify/approvals.ts';
 export { type DecisionsOptions, verifyDecisions } from './verify/decisions.ts';
 export type { JudgeEndorsement, RecordedEndorsement } from './verify/endorsements.ts';
 export { type Frame, framesOf } from './verify/frames.ts';
@@ -47,6 +47,7 @@ export {
   type VerifyReport,
   verifyParts,
 } from './verify/report.ts';
+export type { JudgeApproval, RecordedUse } from './verify/use.ts';
 export { type VerifyOptions, verifyLedger } from './verify/verify.ts';
 export {
   type Cosigner,

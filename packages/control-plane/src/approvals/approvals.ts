@@ -1,4 +1,4 @@
-import { type CheckedApprovals, checkApprovals, digestApproval, openApproval } from '@cordon/policy';
+import { type CheckedApprovals, checkApprovals, openApproval } from '@cordon/policy';
 import {
   type AnswerFlag,
   type ApprovalRecord,
@@ -23,8 +23,8 @@ import { LiveHolds, newsOf } from './live-holds.ts';
 import { AnswerPace } from './pace.ts';
 import type { ApprovalParts } from './parts.ts';
 import { createQuestion } from './question.ts';
-import { raisedBy, raiseIn, raiseOrder, raiseSummary, usedForRaise } from './raise.ts';
-import { digestHold, signReceipt, usedData } from './receipt.ts';
+import { raiseOrder, raiseSummary, useForRaise } from './raise.ts';
+import { answeredData, digestHold, signReceipt, usedData } from './receipt.ts';
 import { checkVersion, settled, uncounted } from './refuse.ts';
 import {
   type CheckedOrder,
@@ -33,6 +33,7 @@ import {
   holdUse,
   isInForce,
   isRungOf,
+  parseOrder,
   standingSession,
   strangeIn,
 } from './standing.ts';
@@ -80,7 +81,7 @@ export class Approvals implements Disposable {
    *   `approval-unsatisfiable`
    */
   async open(given: HoldOrder): Promise<HoldNews> {
-    const order = parse(holdOrder, given);
+    const order = parseOrder(holdOrder, given);
     const intent = hashOf(order.intent);
     return await this.#turns.take(`${order.session} ${intent}`, async () => {
       const session = this.#standing(order.session, order.policy);
@@ -103,11 +104,9 @@ export class Approvals implements Disposable {
     const budget = raiseSummary(raise);
     await this.#turns.take(budget, async () => {
       const session = this.#parts.registry.find(id);
-      if (session === null) return;
       const asked = this.#live.all().some(({ record, summary }) => record.kind === 'budget' && summary === budget);
-      if (asked) return;
-      const attempt = createId('attempt', clock, random);
-      const order = raiseOrder({ raise, session, tenant: tenant(), attempt });
+      if (asked || session === null) return;
+      const order = raiseOrder({ raise, session, tenant: tenant(), attempt: createId('attempt', clock, random) });
       await this.#ask(order, hashOf(order.intent), budget);
     });
   }
@@ -118,7 +117,7 @@ export class Approvals implements Disposable {
    * @throws CordonError `hold-settled` `hold-mismatch`, and whatever `checkApprovals` says
    */
   async use(given: HoldUse, gateway: string): Promise<HoldTaken> {
-    const asked = parse(holdUse, given);
+    const asked = parseOrder(holdUse, given);
     return await this.#turns.take(asked.hold, async () => {
       const hold = this.#live.get(asked.hold);
       if (hold?.state !== 'approved') throw settled(asked.hold);
@@ -193,7 +192,7 @@ export class Approvals implements Disposable {
    * answers, then raised; what stops in between has cost the yes.
    */
   async #raise(hold: StoredHold, session: LiveSession): Promise<StoredHold> {
-    const { clock, random, store, recorder, log } = this.#parts;
+    const { clock, random, store, log } = this.#parts;
     const { record, view } = hold;
     const checked = this.#check(hold, session, { flow: record.floor, policy: record.policy });
     if (!checked.ok || view === null) return hold;
@@ -201,10 +200,8 @@ export class Approvals implements Disposable {
     await store.update(record.id, hold.version, change);
     const now: StoredHold = { ...hold, ...change, version: hold.version + 1 };
     if (!this.#replace(hold, now)) throw settled(record.id);
-    const attempt = createId('attempt', clock, random);
-    const data = usedForRaise(now, session.policy.tenant, attempt, checked.approval.ids);
-    await recorder.record({ type: 'approval.used', session: hold.session, data }, 'disk');
-    const raised = await this.#parts.raise(hold.session, raiseIn(view.intent), raisedBy(record, view, attempt));
+    const use = { attempt: createId('attempt', clock, random), approvals: checked.approval.ids };
+    const raised = await useForRaise(this.#parts, { hold: now, view, session, use });
     if (!raised) log.info(`${record.id}: the time that it was asked for is over`);
     return now;
   }
@@ -251,10 +248,7 @@ export class Approvals implements Disposable {
     this.#checkRoom(order.session);
     const { clock, random, tenant, recorder, store } = this.#parts;
     const times = { nowMs: clock.now(), holdMs: limits.holdMs };
-    const hold = createQuestion({
-      ...{ order, intent, session, tenant: tenant(), random, ...times },
-      ...(budget === undefined ? {} : { budget }),
-    });
+    const hold = createQuestion({ order, intent, session, tenant: tenant(), random, ...times, budget });
     const { record } = hold;
     // Counted before anything is written, so that many who ask at once find no room that is not there.
     this.#live.put(hold);
@@ -305,19 +299,10 @@ export class Approvals implements Disposable {
     { record, envelope, reason, flags }: Answer,
   ): Promise<void> {
     const { recorder, people, clock } = this.#parts;
-    const data = {
-      flags: [...flags],
-      hold: hold.record.id,
-      intent: hold.record.intent,
-      verdict: record.verdict,
-      person: { ...record.person },
-      approval: digestApproval(record),
-      uses: record.uses,
-      expires: record.expires,
-      answeredAfterMs: Math.max(0, clock.now() - Date.parse(hold.at)),
-      // Whom the agent acts for said yes to it: on one's own machine that is the rule, and it is said.
-      selfApproved: samePerson(record.person, people.local(session.policy.person)),
-    };
+    // Whom the agent acts for said yes to it: on one's own machine that is the rule, and it is said.
+    const selfApproved = samePerson(record.person, people.local(session.policy.person));
+    const answeredAfterMs = Math.max(0, clock.now() - Date.parse(hold.at));
+    const data = { ...answeredData(hold, record), flags: [...flags], answeredAfterMs, selfApproved };
     const body = JSON.stringify({ envelope, reason });
     await recorder.record({ type: 'approval', session: hold.session, data, body }, 'disk');
   }
@@ -411,13 +396,4 @@ interface Answer {
   readonly envelope: unknown;
   readonly reason: string;
   readonly flags: readonly AnswerFlag[];
-}
-
-/** @throws CordonError `request-invalid` */
-function parse<T>(schema: { parse(value: unknown): T }, value: unknown): T {
-  try {
-    return schema.parse(value);
-  } catch (cause) {
-    throw refusal('request-invalid', 'the gateway’s order is not of its form', [], cause);
-  }
 }

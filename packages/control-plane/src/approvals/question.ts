@@ -14,7 +14,7 @@ export interface Asking {
   readonly nowMs: number;
   readonly holdMs: number;
   /** A question about a purse: what it is called. */
-  readonly budget?: string;
+  readonly budget?: string | undefined;
 }
 
 /** A question to people, whole: the record that answers name, and the view that they read. */

@@ -1,7 +1,6 @@
 import {
   type BudgetRaise,
   canonicalize,
-  type Hold,
   type Intent,
   type RecordValue,
   raiseAction,
@@ -10,8 +9,8 @@ import {
 } from '@cordon/protocol';
 import { digestBytes } from '@cordon/protocol/digest';
 import type { StoredHold } from '@cordon/store';
-import type { RaisedBy } from '../budgets/budgets.ts';
 import type { LiveSession } from '../sessions/live.ts';
+import type { ApprovalParts } from './parts.ts';
 import { usedData } from './receipt.ts';
 import type { CheckedOrder } from './standing.ts';
 
@@ -53,26 +52,39 @@ export function raiseOrder({ raise, session, tenant, attempt }: RaiseParts): Che
   };
 }
 
-/** What an approved hold of this kind gives. */
-export function raiseIn(intent: Pick<Intent, 'resource' | 'args'>): BudgetRaise {
-  return { account: intent.resource, ...intent.args } as RecordValue as unknown as BudgetRaise;
-}
-
 /** Equal for every session that meets the same empty purse: they ask one question. */
 export function raiseSummary({ account, unit, window, by }: BudgetRaise): string {
   return `${by} more ${unit} for ${account} (${window})`;
 }
 
-/** What the ledger says of the use that the control plane takes itself: of no gateway. */
-export function usedForRaise(hold: StoredHold, tenant: string, attempt: string, approvals: readonly string[]) {
-  const { record, session } = hold;
-  const { id, intent, policy, floor: flow } = record;
-  const asked = { hold: id, session, attempt, intent, policy, flow };
-  return usedData({ hold, tenant, asked, gateway: '', left: 0, approvals, people: [], excluded: [] });
+export interface RaiseUse {
+  /** With its one use counted. */
+  readonly hold: StoredHold;
+  readonly view: View;
+  readonly session: LiveSession;
+  readonly use: { readonly attempt: string; readonly approvals: readonly string[] };
 }
 
-/** What the verifier checks the answers against: the question as it was asked. */
-export function raisedBy({ id, policy, floor: flow }: Hold, { intent }: View, attempt: string): RaisedBy {
-  const body = { decision: { policy }, facts: { flow }, intent } as unknown as RecordValue;
-  return { hold: id, attempt, body: canonicalize(body) };
+/** The use, of no gateway, is on record before the purse is raised. False: the time that it was asked for is over. */
+export async function useForRaise(
+  { recorder, raise }: Pick<ApprovalParts, 'recorder' | 'raise'>,
+  { hold, view, session, use }: RaiseUse,
+): Promise<boolean> {
+  const { record } = hold;
+  const { id, intent: asked, policy, floor: flow } = record;
+  const { attempt, approvals } = use;
+  const order = { hold: id, session: hold.session, attempt, intent: asked, policy, flow };
+  const taken = {
+    ...{ hold, tenant: session.policy.tenant, asked: order, gateway: '', left: 0, approvals },
+    ...nobody,
+  };
+  await recorder.record({ type: 'approval.used', session: hold.session, data: usedData(taken) }, 'disk');
+  const { intent } = view;
+  const given = { account: intent.resource, ...intent.args } as RecordValue as unknown as BudgetRaise;
+  // What the verifier checks the answers against: the question as it was asked.
+  const body = canonicalize({ decision: { policy }, facts: { flow }, intent } as unknown as RecordValue);
+  return await raise(hold.session, given, { hold: id, attempt, body });
 }
+
+/** There is no receipt: it does not leave the control plane. */
+const nobody = { people: [], excluded: [] };

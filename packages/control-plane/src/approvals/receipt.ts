@@ -1,5 +1,7 @@
+import { digestApproval } from '@cordon/policy';
 import {
   type ApprovalReceipt,
+  type ApprovalRecord,
   canonicalize,
   type Hold,
   type HoldUse,
@@ -24,6 +26,12 @@ export interface Taken {
   readonly approvals: readonly string[];
   readonly people: readonly Person[];
   readonly excluded: readonly Person[];
+}
+
+/** What the ledger says of one answer. */
+export function answeredData({ record: { id, intent } }: StoredHold, record: ApprovalRecord) {
+  const { verdict, person, uses, expires } = record;
+  return { hold: id, intent, verdict, person: { ...person }, approval: digestApproval(record), uses, expires };
 }
 
 /** What the ledger says of one use. */

@@ -148,3 +148,12 @@ export function standingSession(
   }
   return session;
 }
+
+/** @throws CordonError `request-invalid` */
+export function parseOrder<T>(schema: { parse(value: unknown): T }, value: unknown): T {
+  try {
+    return schema.parse(value);
+  } catch (cause) {
+    throw refusal('request-invalid', 'the gateway’s order is not of its form', [], cause);
+  }
+}

@@ -1,9 +1,9 @@
 import { canonicalize, type RecordValue } from '@cordon/protocol';
 import { type BodyKeys, openBody } from '../seal/open.ts';
-import type { JudgeApproval, RecordedUse } from './approvals.ts';
 import type { Frame } from './frames.ts';
 import { type PolicyRecords, parseObject } from './policies.ts';
 import type { Findings } from './report.ts';
+import type { JudgeApproval, RecordedUse } from './use.ts';
 
 /** A purse that was raised: by a use of signed answers, and by what those were asked for. */
 export function checkRaise(
