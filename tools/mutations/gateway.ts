@@ -23,7 +23,7 @@ export const gatewayMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
-    'packages/policy/src/breaker/denials.ts',
+    'packages/policy/src/breaker/counts.ts',
     [test('breaker')],
     [
       [
@@ -31,8 +31,12 @@ export const gatewayMutations: readonly Mutation[] = [
         "return by !== 'policy' || !reasons.includes(coreRuleIds.breaker);",
         'return true;',
       ],
-      ['a failing destination is asked', 'return sink > own ? sink : own;', 'return own;'],
     ],
+  ),
+  ...mutationsOf(
+    'packages/policy/src/breaker/denials.ts',
+    [test('breaker')],
+    [['a failing destination is asked', 'return sink > own ? sink : own;', 'return own;']],
   ),
   ...mutationsOf(
     src('breaker/breakers'),

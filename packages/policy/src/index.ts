@@ -7,14 +7,13 @@ export {
 } from './approval/check.ts';
 export { type CheckedReceipt, checkReceipt, digestHold, type HeldCode, type ReceiptCode } from './approval/receipt.ts';
 export { digestApproval, parseApproval } from './approval/record.ts';
+export { countsAsDenial, type RecordedDenial } from './breaker/counts.ts';
 export {
   type BreakerLevel,
-  countsAsDenial,
   type DenialBreaker,
   denialLevel,
   levelOf,
   noteDenial,
-  type RecordedDenial,
   untripped,
 } from './breaker/denials.ts';
 export {

@@ -1,4 +1,3 @@
-import { coreRuleIds } from '../core.ts';
 import { limits } from '../limits.ts';
 
 /** How far a way is closed: 0 open · 1 reads only · 2 nothing. It enters the facts; the core rules do the rest. */
@@ -32,21 +31,4 @@ export function noteDenial(breaker: DenialBreaker, now: number): DenialBreaker {
 /** Of a session's own breaker and a destination's, the stricter. */
 export function levelOf({ own, sink }: { readonly own: BreakerLevel; readonly sink: BreakerLevel }): BreakerLevel {
   return sink > own ? sink : own;
-}
-
-/** As it stands in the clear part of its entry. */
-export interface RecordedDenial {
-  readonly outcome: string;
-  readonly by: 'policy' | 'gateway';
-  readonly code: string;
-  readonly reasons: readonly string[];
-}
-
-/** Denials that say nothing of what the agent asks for: it would be closed out for an outage of ours. */
-const ofOurs: ReadonlySet<string> = new Set(['stale-policy', 'session-stopped', 'slow-decision']);
-
-/** To wait for a person is no sign of an agent that has lost its way, and what the breaker itself denied says nothing new. */
-export function countsAsDenial({ outcome, by, code, reasons }: RecordedDenial): boolean {
-  if (outcome !== 'deny' || code.startsWith('hold-') || ofOurs.has(code)) return false;
-  return by !== 'policy' || !reasons.includes(coreRuleIds.breaker);
 }
