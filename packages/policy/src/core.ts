@@ -1,5 +1,4 @@
-import type { LayerSource } from '@cordon/protocol';
-import type { ApprovalFacts } from './fact/facts.ts';
+import type { LayerSource, Rung } from '@cordon/protocol';
 
 /**
  * R0, the core rules: shipped with the code, above every grant, lifted by nobody. Each is a `forbid … unless`, so
@@ -26,7 +25,7 @@ interface Lifts {
 }
 
 /** `highest`: the strongest approval that the tenant knows. What it does not know is asked of the strongest there is. */
-function liftsOf(highest: ApprovalFacts | undefined): Lifts {
+function liftsOf(highest: Rung | undefined): Lifts {
   const { quorum, strong } = highest ?? { quorum: 1, strong: false };
   const one = 'context.approval.quorum >= 1';
   const two = quorum >= 2 ? 'context.approval.quorum >= 2' : one;
@@ -53,7 +52,7 @@ function flowRules({ one, oneStrong, two }: Lifts): Readonly<Record<string, stri
  * where one person is all that can be asked for, team where two are. The text is recorded with each generation of policy,
  * so a replay judges by the version of then.
  */
-export function ceilingFor(rungs: readonly ApprovalFacts[] = []): LayerSource {
+export function ceilingFor(rungs: readonly Rung[] = []): LayerSource {
   const policies = {
     ...coreRules,
     ...flowRules(liftsOf(rungs.at(-1))),
