@@ -228,7 +228,47 @@ export const approvalMutations: readonly Mutation[] = [
     [
       ['controls reach the terminal', '.replace(hidden, spelt)', ''],
       ['look-alikes', '(hasLatin.test(letters) ? letters.replace(notLatin, spelt) : letters)', 'letters'],
+      ['names that break the line', 'marked(at)}', 'at}', ['packages/protocol/test/view-difference.test.ts']],
       ['no bar before the agent’s words', "const bar = '  | ';", "const bar = '';"],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/protocol/src/view-difference.ts',
+    ['packages/protocol/test/view-difference.test.ts'],
+    [
+      ['names that stand there twice', 'spelt && namesIn(value) === namesWritten(text) ?', 'spelt ?'],
+      ['how a number is written', "new Spelt(context?.source ?? '')", 'new Spelt(String(value))'],
+      ['the same fields written otherwise', 'fields.length > 0 ? fields :', 'fields.length >= 0 ? fields :'],
+      ['texts that are too different', 'maxEditLength: limits.viewEditsMax', 'maxEditLength: 1_000_000'],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/sdk/src/earlier.ts',
+    ['packages/sdk/test/earlier.test.ts'],
+    [
+      [
+        'another request than the view names',
+        'if (record.id !== named.hold || record.view !== named.view)',
+        'if (record.id === "")',
+      ],
+      ['a view of something else', 'checkView(record, before);', ''],
+      ['another kind', 'if (kindOf(before.intent) !== kindOf(view.intent))', 'if (record.id === "")'],
+      ['one that the view does not name', 'if (given !== null) throw', 'if (given === undefined) throw'],
+      ['a no', " && answer.verdict === 'approve'", ''],
+      ['whoever signed it', 'if (!opened.ok) return [];', "if (!opened.ok) return ['ada'];"],
+    ],
+  ),
+  ...mutationsOf(
+    'packages/control-plane/src/approvals/earlier.ts',
+    ['packages/control-plane/test/earlier.test.ts'],
+    [['a session that was shredded', "opened.kind === 'open' ?", "opened.kind !== 'wrong' ?"]],
+  ),
+  ...mutationsOf(
+    'packages/store/src/holds.ts',
+    ['packages/store/test/holds.test.ts'],
+    [
+      ['a yes that was taken back', "if (rows === 1 && state === 'denied')", "if (rows === 7 && state === 'denied')"],
+      ['a change that was too late', 'if (rows === 1 && approved !== undefined)', 'if (approved !== undefined)'],
     ],
   ),
 ];

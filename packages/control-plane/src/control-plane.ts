@@ -158,7 +158,12 @@ export class ControlPlane {
       ...lifecycleRoutes({ lifecycle: this.#lifecycle(), shadow, trust }),
       ...secretRoutes(secrets, recorder),
       ...breakerRoutes({ gateways, recorder, fleet: this.#parts.fleet, feed: this.#parts.fleetFeed }),
-      ...approvalRoutes({ approvals: this.#parts.approvals, store: store.holds, feed: this.#parts.holdFeed }),
+      ...approvalRoutes({
+        approvals: this.#parts.approvals,
+        earlier: this.#parts.earlier,
+        store: store.holds,
+        feed: this.#parts.holdFeed,
+      }),
       ...endorsementRoutes({
         endorsements: this.#parts.endorsements,
         store: store.endorsements,

@@ -1,5 +1,6 @@
 import { JournalArchive } from '@cordon/ledger';
 import { Approvals } from './approvals/approvals.ts';
+import { Earlier } from './approvals/earlier.ts';
 import { newsOf } from './approvals/live-holds.ts';
 import { Webhook } from './approvals/webhook.ts';
 import { Budgets } from './budgets/budgets.ts';
@@ -69,13 +70,20 @@ export interface Parts extends Records {
   readonly shredder: Shredder;
   readonly approvals: Approvals;
   readonly endorsements: Endorsements;
+  readonly earlier: Earlier;
 }
 
 export async function createParts(options: ControlPlaneOptions): Promise<Parts> {
   const records = await openRecords(options);
   // Each names the other: gateways ask for approvals, and hear what becomes of them.
   const gateways: Gateways = createGateways(options, records, () => ({ approvals, endorsements }));
-  const approvals: Approvals = await openApprovals(options, records, () => gateways);
+  const earlier = new Earlier({
+    tenant: options.tenant,
+    store: options.store.holds,
+    keys: options.bodyKeys,
+    random: options.random,
+  });
+  const approvals: Approvals = await openApprovals(options, records, earlier, () => gateways);
   const endorsements: Endorsements = await openEndorsements(options, records, approvals);
   records.people.follow(() => {
     approvals.voidUncounted();
@@ -117,6 +125,7 @@ export async function createParts(options: ControlPlaneOptions): Promise<Parts> 
     gateways,
     approvals,
     endorsements,
+    earlier,
     link,
     sessions,
     stops,
@@ -243,10 +252,11 @@ function createGateways(
 function openApprovals(
   { store, approvalSigner: signer, clock, random, log }: ControlPlaneOptions,
   { registry, table, recorder, people, tenant, holdFeed, webhook, budgets }: Records,
+  earlier: Earlier,
   gateways: () => Gateways,
 ): Promise<Approvals> {
   return Approvals.open({
-    ...{ registry, recorder, people, signer, clock, random, log },
+    ...{ registry, recorder, people, earlier, signer, clock, random, log },
     store: store.holds,
     payQuestion: (session) => budgets.spend(session, 'holds', 1),
     raise: (session, raise, by) => budgets.raise(session, raise, by),

@@ -21,6 +21,7 @@ import { createSigningKey, openSigningKey, signEnvelope } from '@cordon/protocol
 import { openStore, type Store, type StoredHold } from '@cordon/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Approvals } from '../src/approvals/approvals.ts';
+import type { Earlier } from '../src/approvals/earlier.ts';
 import type { ApprovalParts } from '../src/approvals/parts.ts';
 import type { Note, Recorder } from '../src/ledger/recorder.ts';
 import type { LiveSession } from '../src/sessions/live.ts';
@@ -79,6 +80,7 @@ const open = (): Promise<Approvals> =>
       local: (sub) => ({ iss, sub }),
     },
     authors: () => [],
+    earlier: { last: async () => null, seal: () => ({}) } as unknown as Earlier,
     tenant: () => ({ tenant: 'local', generation, layers: [], origins: [], expires: null }) as TenantPolicy,
     clock: { now: () => now, monotonic: () => now },
     log: { info: () => undefined, warn: () => undefined, fault: () => undefined } as unknown as ApprovalParts['log'],

@@ -119,6 +119,8 @@ export class Harness implements AsyncDisposable {
   /** Supervisors that were ended because they said nothing. */
   readonly ended: number[] = [];
   readonly operatorKey = createSigningKey();
+  /** Of the daemon that is open. */
+  bodyKeys: KeyStore = undefined as never;
   readonly approvalKey = createSigningKey();
   readonly webhooks: Array<{ url: string; body: string }> = [];
   webhookStatus = 204;
@@ -159,7 +161,7 @@ export class Harness implements AsyncDisposable {
       signer: openSigner('test/ledger', hostKey.privatePem),
     });
     const tenantKey = Buffer.alloc(32, 7);
-    const bodyKeys = new KeyStore({ directory: path.join(this.home, 'body-keys'), tenant: 'local', tenantKey }, random);
+    this.bodyKeys = new KeyStore({ directory: path.join(this.home, 'body-keys'), tenant: 'local', tenantKey }, random);
     const files = new Map<string, Uint8Array>();
     const file = (name: string) => ({
       read: async () => files.get(name) ?? null,
@@ -194,11 +196,11 @@ export class Harness implements AsyncDisposable {
           tenant: 'local',
           writer: 'cp',
           clock,
-          sealing: { keyFor: (session) => (session === null ? null : bodyKeys.of(session)), random },
+          sealing: { keyFor: (session) => (session === null ? null : this.bodyKeys.of(session)), random },
           ...(this.journalFiles === null ? {} : { files: this.journalFiles }),
         }),
       journals,
-      bodyKeys,
+      bodyKeys: this.bodyKeys,
       witnessFile: path.join(this.home, 'witnesses'),
       askWitness: (url, body) => this.askWitness(url, body),
       tree,

@@ -16,7 +16,7 @@ export { type Lock, openLock } from './lock.ts';
 export { KeyFiles, type KeyFilesOptions, KeyStore } from './seal/key-files.ts';
 export { SessionKeyring } from './seal/keyring.ts';
 export { type BodyKeys, noKeys, openBody } from './seal/open.ts';
-export type { BodyKey, Sealing } from './seal/seal.ts';
+export { type BodyKey, type Sealing, sealBody } from './seal/seal.ts';
 export { openTree, type TreeOptions } from './tree/integrator.ts';
 export { headData, infrastructureName, type LoggedHead, toLoggedHead } from './tree/logged-head.ts';
 export { addSecondKey, type CheckpointSigner, createCheckpointKey, openSigner, splitNote } from './tree/note.ts';

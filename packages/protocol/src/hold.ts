@@ -106,6 +106,8 @@ export interface View {
   readonly rung: Rung;
   /** Left out where anybody counts. */
   readonly groups?: readonly string[];
+  /** The last of its kind that was approved; null: there was none that is remembered. Left out by older daemons. */
+  readonly before?: { readonly hold: string; readonly view: string } | null;
   readonly person: string;
   readonly agent: string;
   readonly profile: string;

@@ -1,6 +1,6 @@
 // The schemas themselves are an entry of their own, `@cordon/protocol/api`: who only checks types need not load them.
 
-export type { HeldDetail, HeldIntent } from './api/approval.ts';
+export type { ApprovedBefore, HeldDetail, HeldIntent } from './api/approval.ts';
 export type { Endorsement } from './api/endorsement.ts';
 export type * as api from './api.ts';
 export type {
@@ -88,4 +88,5 @@ export {
   type SocketPlace,
 } from './relay-header.ts';
 export type { GatewayTraffic, SessionTraffic } from './traffic.ts';
+export { type Difference, differences, type Earlier, kindOf } from './view-difference.ts';
 export { marked, viewLines, viewPages } from './view-lines.ts';

@@ -1,5 +1,6 @@
 import { raiseAction } from './budget.ts';
 import type { View } from './hold.ts';
+import { type Difference, differences, type Earlier } from './view-difference.ts';
 
 /** What is ours to say, and what the agent wrote: the second is always behind a bar, so it cannot pass for the first. */
 const bar = '  | ';
@@ -8,7 +9,7 @@ const bar = '  | ';
  * A view as a person reads it: everything, nothing shortened, in characters that do what they look like. Whoever
  * approves reads this very rendering, made on their own side from the record whose digest they sign.
  */
-export function viewLines(view: View): string[] {
+export function viewLines(view: View, earlier: Earlier | null = null): string[] {
   const { intent, flow } = view;
   if ((intent.action as string) === raiseAction) return raiseLines(view);
   return [
@@ -18,6 +19,7 @@ export function viewLines(view: View): string[] {
     `to: ${marked(intent.resource)}`,
     ...argumentLines(view),
     ...payloadLines(view),
+    ...(earlier === null ? [] : ['', ...earlierLines(view, earlier)]),
     '',
     `why it waits: ${plain(view.code)}; ${askedFor(view)}`,
     ...view.rules.flatMap(({ id, text }) => [
@@ -74,6 +76,35 @@ function payloadLines({ payload, intent }: View): string[] {
   const shown = payload.encoding === 'utf8' ? quoted(payload.data) : quoted(hexDump(payload.data));
   const what = payload.encoding === 'utf8' ? plain(kind) : 'bytes that are no text, in hexadecimal digits';
   return [`body, ${bytes} bytes, ${what}, sha256 ${plain(sha256)}:`, ...shown];
+}
+
+function earlierLines(view: View, earlier: Earlier): string[] {
+  switch (earlier.kind) {
+    case 'first':
+      return ['first of its kind: nothing by this agent to this method, path and place is remembered as approved'];
+    case 'unreadable':
+      return [`one of its kind was approved before (${plain(earlier.hold)}), and cannot be read any more`];
+    case 'unsigned':
+      return [`one of its kind was approved before (${plain(earlier.hold)}), by nobody who is known here now`];
+    case 'checked': {
+      const { view: before, by } = earlier;
+      const head = `the last one approved of its kind: ${plain(before.hold)}, asked ${plain(before.heldAt)}, by ${plain(by.join(', '))}`;
+      const found = differences(before, view);
+      if (found.length === 0) return [head, 'no difference: the same target, headers and body'];
+      return [
+        head,
+        'what differs from it (- as it was, + as it is now), as the agent wrote it:',
+        ...found.flatMap(differenceLines),
+      ];
+    }
+  }
+}
+
+function differenceLines({ at, before, after }: Difference): string[] {
+  const side = (sign: string, text: string | null): string[] =>
+    text === null ? [] : text.split('\n').flatMap((line) => quoted(`${sign} ${line}`));
+  // One line whatever stands in it: a name with a line break in it would write differences of its own.
+  return [`${bar}${marked(at)}`, ...side('-', before), ...side('+', after)];
 }
 
 function quoted(text: string): string[] {
@@ -136,10 +167,10 @@ function secrecy(level: number): string {
 const pageChars = 64 * 1024;
 
 /** Pages of at most 64 KiB; a single longer line is a page of its own. */
-export function viewPages(view: View): string[] {
+export function viewPages(view: View, earlier: Earlier | null = null): string[] {
   const pages: string[] = [];
   let page = '';
-  for (const line of viewLines(view)) {
+  for (const line of viewLines(view, earlier)) {
     if (page !== '' && page.length + line.length > pageChars) {
       pages.push(page);
       page = '';

@@ -3,6 +3,7 @@ import {
   approvalType,
   CordonError,
   canonicalize,
+  type Earlier,
   type HeldDetail,
   type HeldIntent,
   type Hold,
@@ -10,10 +11,11 @@ import {
   type View,
 } from '@cordon/protocol';
 import * as api from '@cordon/protocol/api';
-import { digestBytes, digestRecord } from '@cordon/protocol/digest';
 import { type Signer, signEnvelope } from '@cordon/protocol/dsse';
 import type { ApiClient } from './client.ts';
+import { earlierOf } from './earlier.ts';
 import type { SdkErrorCode } from './error.ts';
+import { checkView } from './view.ts';
 
 export interface ApprovalFilter {
   readonly session?: string;
@@ -36,6 +38,8 @@ export interface Question {
   readonly hold: HeldIntent;
   readonly record: Hold;
   readonly view: View;
+  /** What it is to be compared with; checked as the view was. */
+  readonly earlier: Earlier;
 }
 
 /** Questions that policy has for people, and their signed answers. */
@@ -77,7 +81,7 @@ export class Approvals {
    * one that is held, and the body is that intent's. @throws CordonError `view-mismatch` `hold-settled`
    */
   async question(id: string): Promise<Question> {
-    const { hold, record, view } = await this.get(id);
+    const { hold, record, view, before } = await this.get(id);
     if (view === null) {
       throw new CordonError<SdkErrorCode>('view-gone', `${id} is ${hold.state}; the ledger keeps what it was about`, {
         expose: true,
@@ -86,7 +90,8 @@ export class Approvals {
     }
     const question = { hold, record: record as Hold, view: view as unknown as View };
     checkView(question.record, question.view);
-    return question;
+    const people = before === null ? [] : (await this.#client.call('GET', '/v1/people', api.peopleList)).people;
+    return { ...question, earlier: earlierOf(question.view, before, people) };
   }
 
   /** Signs and sends one person's answer to exactly this question. */
@@ -101,17 +106,4 @@ export class Approvals {
     const options = { body: { envelope, reason }, ifMatch: hold.etag };
     return this.#client.call('POST', `/v1/approvals/${encodeURIComponent(id)}/verdicts`, api.heldIntent, options);
   }
-}
-
-/** @throws CordonError `view-mismatch` */
-function checkView(record: Hold, view: View): void {
-  const wrong = (what: string): CordonError =>
-    new CordonError<SdkErrorCode>('view-mismatch', `the daemon shows ${what}; do not approve this`, { expose: true });
-  if (digestRecord('view', view as unknown as RecordValue) !== record.view)
-    throw wrong('another view than it asks about');
-  if (view.hold !== record.id) throw wrong('the view of another hold');
-  if (digestRecord('intent', view.intent as unknown as RecordValue) !== record.intent) throw wrong('another intent');
-  const body = view.payload === null ? new Uint8Array() : Buffer.from(view.payload.data, view.payload.encoding);
-  const { bytes, sha256 } = view.intent.payload;
-  if (body.length !== bytes || digestBytes(body) !== `sha256:${sha256}`) throw wrong('another body');
 }

@@ -1,6 +1,7 @@
 import type { AnswerFlag, Hold, HoldState, View } from '@cordon/protocol';
 import { type Database, isConstraint } from './database.ts';
 import { storeError } from './error.ts';
+import { limits } from './limits.ts';
 import { type Page, type PageRequest, pageLimit, parseCursor, toPage } from './page.ts';
 import { integer, json, type Row, text, textOrNull } from './row.ts';
 
@@ -35,7 +36,19 @@ export interface ListedHold extends StoredHold {
   readonly cursor: string;
 }
 
-export type HoldChange = Partial<Pick<StoredHold, 'state' | 'used' | 'reason' | 'view' | 'answers'>>;
+/** What people approved, to compare the next of its kind with. */
+export interface ApprovedHold {
+  readonly hold: string;
+  readonly session: string;
+  readonly kind: string;
+  /** Base64, sealed under the session's key. */
+  readonly sealed: string;
+}
+
+export type HoldChange = Partial<Pick<StoredHold, 'state' | 'used' | 'reason' | 'view' | 'answers'>> & {
+  /** Kept with the change or not at all; a no takes it away again. */
+  readonly approved?: ApprovedHold;
+};
 
 export interface HoldQuery extends PageRequest {
   readonly state?: readonly HoldState[] | undefined;
@@ -50,6 +63,9 @@ export interface HoldStore {
   get(id: string): Promise<StoredHold | null>;
   /** Newest first. */
   list(query: HoldQuery): Promise<Page<ListedHold>>;
+  /** The one of a kind that was approved last, if it is kept. */
+  approvedOf(kind: string): Promise<ApprovedHold | null>;
+  approved(id: string): Promise<ApprovedHold | null>;
   /** Open or approved, and those denied that have not expired: what a control plane that starts must know. */
   live(now: string): Promise<readonly StoredHold[]>;
 }
@@ -80,18 +96,43 @@ export class SqliteHoldStore implements HoldStore {
   }
 
   async update(id: string, version: number, change: HoldChange): Promise<void> {
-    const { state, used, reason, view, answers } = change;
+    const { state, used, reason, view, answers, approved } = change;
     const kept = view === undefined ? 'view' : '?';
-    const changed = await this.#database.durable(() =>
-      this.#database.run(
+    const changed = await this.#database.durable(() => {
+      const rows = this.#database.run(
         `UPDATE holds SET version = version + 1, state = COALESCE(?, state), used = COALESCE(?, used),
            reason = COALESCE(?, reason), answers = COALESCE(?, answers), view = ${kept} WHERE id = ? AND version = ?`,
         ...[state ?? null, used ?? null, reason ?? null, answers === undefined ? null : JSON.stringify(answers)],
         ...(view === undefined ? [] : [view === null ? null : JSON.stringify(view)]),
         ...[id, version],
-      ),
-    );
+      );
+      if (rows === 1 && approved !== undefined) this.#keep(approved);
+      if (rows === 1 && state === 'denied') this.#database.run('DELETE FROM approved_holds WHERE hold = ?', id);
+      return rows;
+    });
     if (changed !== 1) throw storeError('store-conflict', `the hold ${id} has changed`);
+  }
+
+  async approvedOf(kind: string): Promise<ApprovedHold | null> {
+    const row = this.#database.get('SELECT * FROM approved_holds WHERE kind = ? ORDER BY position DESC LIMIT 1', kind);
+    return row === undefined ? null : toApproved(row);
+  }
+
+  async approved(id: string): Promise<ApprovedHold | null> {
+    const row = this.#database.get('SELECT * FROM approved_holds WHERE hold = ?', id);
+    return row === undefined ? null : toApproved(row);
+  }
+
+  #keep({ hold, kind, session, sealed }: ApprovedHold): void {
+    this.#database.run(
+      'INSERT INTO approved_holds (hold, kind, session, sealed) VALUES (?, ?, ?, ?)',
+      ...[hold, kind, session, sealed],
+    );
+    this.#database.run(
+      `DELETE FROM approved_holds WHERE position NOT IN
+         (SELECT position FROM approved_holds ORDER BY position DESC LIMIT ?)`,
+      limits.approvedKeptMax,
+    );
   }
 
   async get(id: string): Promise<StoredHold | null> {
@@ -121,6 +162,15 @@ export class SqliteHoldStore implements HoldStore {
     );
     return rows.map(toHold);
   }
+}
+
+function toApproved(row: Row): ApprovedHold {
+  return {
+    hold: text(row, 'hold'),
+    session: text(row, 'session'),
+    kind: text(row, 'kind'),
+    sealed: text(row, 'sealed'),
+  };
 }
 
 function toHold(row: Row): StoredHold {

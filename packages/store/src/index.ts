@@ -10,7 +10,7 @@ export type {
 } from './endorsements.ts';
 export type { StoreErrorCode } from './error.ts';
 export { createKeyFile, ensureDirectory, readKeyFile, removeFile, writeFileAtomic } from './files.ts';
-export type { HoldChange, HoldQuery, HoldStore, ListedHold, StoredAnswer, StoredHold } from './holds.ts';
+export type { ApprovedHold, HoldChange, HoldQuery, HoldStore, ListedHold, StoredAnswer, StoredHold } from './holds.ts';
 export type { Claim, IdempotencyStore } from './idempotency.ts';
 export type { LabelContainer, LabelStore, StoredLabel } from './labels.ts';
 export type { Page, PageRequest } from './page.ts';

@@ -178,6 +178,17 @@ export const migrations: readonly string[] = [
   `
   ALTER TABLE budgets ADD COLUMN raised INTEGER NOT NULL DEFAULT 0;
   `,
+  // What was approved, sealed under its session's key: what the next of its kind is compared with.
+  `
+  CREATE TABLE approved_holds (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    hold TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    session TEXT NOT NULL,
+    sealed TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX approved_holds_kind ON approved_holds (kind, position);
+  `,
 ];
 
 /** "Crdn": a file with another number is not our database. */

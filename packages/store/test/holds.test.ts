@@ -32,6 +32,31 @@ describe('holds', () => {
     expect(await store.holds.get('hld_2')).toBeNull();
   });
 
+  it('keep what was approved until it is taken back or too old, the last of a kind first', async () => {
+    const approved = (id: string, kind = 'k') => ({ hold: id, session: 'ses_a', kind, sealed: `sealed ${id}` });
+    for (const id of ['hld_1', 'hld_2', 'hld_3']) await store.holds.insert(hold(id));
+    await store.holds.update('hld_2', 1, { state: 'approved', approved: approved('hld_2') });
+    await store.holds.update('hld_1', 1, { state: 'approved', approved: approved('hld_1') });
+    await store.holds.update('hld_3', 1, { state: 'approved', approved: approved('hld_3', 'other') });
+    expect(await store.holds.approvedOf('k')).toEqual(approved('hld_1'));
+    expect(await store.holds.approved('hld_2')).toEqual(approved('hld_2'));
+    expect(await store.holds.approvedOf('none')).toBeNull();
+    // A change that somebody else was faster with keeps nothing.
+    const late = store.holds.update('hld_1', 1, { state: 'approved', approved: approved('hld_x') });
+    expect(await codeOf(late)).toBe('store-conflict');
+    expect(await store.holds.approved('hld_x')).toBeNull();
+    await store.holds.update('hld_1', 2, { state: 'denied' });
+    expect(await store.holds.approvedOf('k')).toEqual(approved('hld_2'));
+    await store.holds.update('hld_2', 2, { state: 'used' });
+    expect(await store.holds.approvedOf('k')).toEqual(approved('hld_2'));
+    for (let i = 0; i < 256; i++) {
+      await store.holds.insert(hold(`more_${i}`));
+      await store.holds.update(`more_${i}`, 1, { approved: approved(`more_${i}`, 'many') });
+    }
+    expect(await store.holds.approvedOf('k')).toBeNull();
+    expect(await store.holds.approved('more_0')).not.toBeNull();
+  });
+
   it('change only for who saw the last state: of two at once one wins', async () => {
     await store.holds.insert(hold('hld_1'));
     const tries = [1, 2, 3].map((used) => store.holds.update('hld_1', 1, { used, state: 'approved' }));

@@ -67,7 +67,7 @@ export const approve: Command = {
   run: async (context, args) => {
     const { at } = context;
     const { client, question } = await asked(context, args);
-    const pages = viewPages(question.view);
+    const pages = viewPages(question.view, question.earlier);
     if (!args.flag('json')) at.stdout.write(shown(question, null));
     checkRead(args, pages.length);
     const terms = await termsOf(client, args, question);
@@ -149,7 +149,7 @@ async function questionOf(client: Cordon, reference: string): Promise<Question> 
 }
 
 function shown(question: Question, page: number | null): string {
-  const pages = viewPages(question.view);
+  const pages = viewPages(question.view, question.earlier);
   const head = `${question.hold.id} (${question.hold.state})\n`;
   if (pages.length === 1) return `${head}${pages[0]}`;
   if (page === null)
@@ -176,10 +176,10 @@ function checkRead(args: Arguments, pages: number): void {
   );
 }
 
-function approvedText({ id, state, rung, answers }: HeldIntent): string {
+function approvedText({ id, state, rung, groups, answers }: HeldIntent): string {
   if (state === 'approved') return `approved ${id}: the agent may send exactly this`;
   const yes = answers.filter(({ verdict }) => verdict === 'approve').length;
-  return `your yes to ${id} counts; ${yes} of ${rung.quorum} people have agreed`;
+  return `your yes to ${id} counts; ${yes} of ${rung.quorum} people${groups.length === 0 ? '' : ` of ${groups.join(' or ')}`} have agreed`;
 }
 
 function listed(holds: readonly HeldIntent[], at: Surroundings): string {
@@ -196,8 +196,9 @@ function listed(holds: readonly HeldIntent[], at: Surroundings): string {
   return `${table(head, rows, painter(at.colours))}\n→ cordon approve ID   shows all of it first\n`;
 }
 
-function answersOf({ answers, rung }: HeldIntent): string {
-  return `${answers.filter(({ verdict }) => verdict === 'approve').length}/${rung.quorum}`;
+function answersOf({ answers, rung, groups }: HeldIntent): string {
+  const of = groups.length === 0 ? '' : ` of ${groups.join('|')}`;
+  return `${answers.filter(({ verdict }) => verdict === 'approve').length}/${rung.quorum}${of}`;
 }
 
 function flagsOf({ answers }: HeldIntent): string {

@@ -133,8 +133,7 @@ export class Approvals implements Disposable {
       await store.update(hold.record.id, hold.version, change);
       const now: StoredHold = { ...hold, ...change, version: hold.version + 1 };
       const stands = this.#replace(hold, now);
-      const approvals = checked.approval.ids;
-      const by = { left, approvals, people: checked.people, excluded: this.excluded(session) };
+      const by = { left, approvals: checked.approval.ids, people: checked.people, excluded: this.excluded(session) };
       const taken = { hold: now, tenant: session.policy.tenant, asked, gateway, ...by };
       await recorder.record({ type: 'approval.used', session: asked.session, data: usedData(taken) }, 'disk');
       // INVARIANT: a stop or a new policy that came during the writes wins; after this line nothing is awaited.
@@ -163,10 +162,11 @@ export class Approvals implements Disposable {
       await this.#recordAnswer(hold, session, { record, envelope, reason, flags });
       const answers = [...hold.answers, { envelope, at: this.#at(0), flags }];
       const state = this.#stateAfter({ ...hold, answers }, session, record);
+      const kept = state === 'approved' ? this.#parts.earlier.seal({ ...hold, answers }) : {};
       const change = { answers, state, ...(state === 'denied' ? { reason, view: null } : {}) };
       // What became of it while the disk was written to comes first.
       if (this.#live.get(id) !== hold) throw await this.#whySettled(id);
-      await this.#parts.store.update(id, hold.version, change);
+      await this.#parts.store.update(id, hold.version, { ...change, ...kept });
       const now: StoredHold = { ...hold, ...change, version: hold.version + 1 };
       if (!this.#replace(hold, now)) throw await this.#whySettled(id);
       const done = now.state === 'approved' && hold.record.kind === 'budget' ? await this.#raise(now, session) : now;
@@ -222,8 +222,7 @@ export class Approvals implements Disposable {
 
   /** After a change of who is known: one answer that does not count any more would keep all others from counting. */
   voidUncounted(): void {
-    const { directory } = this.#parts.people;
-    const given = { directory, now: this.#at(0), excluded: [] };
+    const given = { directory: this.#parts.people.directory, now: this.#at(0), excluded: [] };
     this.voidWhere((hold) => hold.state !== 'denied' && !areStillKnown(hold, given), 'people-changed');
   }
 
@@ -241,6 +240,7 @@ export class Approvals implements Disposable {
 
   async #ask(order: CheckedOrder, intent: string, budget?: string): Promise<StoredHold> {
     this.#checkRoom(order.session);
+    const before = await this.#parts.earlier.last(order);
     if (!(await this.#parts.payQuestion(this.#standing(order.session, order.policy).policy))) {
       throw refusal('hold-limit', 'the budget of questions to people is used up', ['cordon budgets']);
     }
@@ -248,7 +248,7 @@ export class Approvals implements Disposable {
     this.#checkRoom(order.session);
     const { clock, random, tenant, recorder, store } = this.#parts;
     const times = { nowMs: clock.now(), holdMs: limits.holdMs };
-    const hold = createQuestion({ order, intent, session, tenant: tenant(), random, ...times, budget });
+    const hold = createQuestion({ order, intent, session, tenant: tenant(), before, random, ...times, budget });
     const { record } = hold;
     // Counted before anything is written, so that many who ask at once find no room that is not there.
     this.#live.put(hold);

@@ -7,6 +7,7 @@ import type { Log } from '../log.ts';
 import type { People } from '../people/people.ts';
 import type { SessionRegistry } from '../sessions/registry.ts';
 import type { StopTable } from '../stops/table.ts';
+import type { Earlier } from './earlier.ts';
 
 export interface ApprovalParts {
   readonly store: HoldStore;
@@ -17,6 +18,7 @@ export interface ApprovalParts {
   readonly tenant: () => TenantPolicy;
   /** Who signed the policy in force: to four eyes they wrote the grant. */
   readonly authors: () => readonly Person[];
+  readonly earlier: Earlier;
   /** Signs receipts and nothing else; gateways know its public half from their own disk. */
   readonly signer: Signer;
   /** False: the questions that the session, or somebody above it, may ask are used up. */

@@ -1,4 +1,4 @@
-import { createId, type Hold, type Random, type RecordValue, type TenantPolicy } from '@cordon/protocol';
+import { createId, type Hold, type Random, type RecordValue, type TenantPolicy, type View } from '@cordon/protocol';
 import { digestRecord } from '@cordon/protocol/digest';
 import type { StoredHold } from '@cordon/store';
 import type { LiveSession } from '../sessions/live.ts';
@@ -10,6 +10,8 @@ export interface Asking {
   readonly intent: string;
   readonly session: LiveSession;
   readonly tenant: TenantPolicy;
+  /** The last of its kind that was approved. */
+  readonly before: NonNullable<View['before']> | null;
   readonly random: Random;
   readonly nowMs: number;
   readonly holdMs: number;
@@ -18,11 +20,21 @@ export interface Asking {
 }
 
 /** A question to people, whole: the record that answers name, and the view that they read. */
-export function createQuestion({ order, intent, session, tenant, random, nowMs, holdMs, budget }: Asking): StoredHold {
+export function createQuestion({
+  order,
+  intent,
+  session,
+  tenant,
+  before,
+  random,
+  nowMs,
+  holdMs,
+  budget,
+}: Asking): StoredHold {
   const id = createId('hold', { now: () => nowMs }, random);
   const [heldAt, expires] = [nowMs, nowMs + holdMs].map((ms) => new Date(ms).toISOString()) as [string, string];
   const layers = [...tenant.layers, session.policy.layer];
-  const view = createView({ hold: id, order, session, layers, heldAt, expires });
+  const view = createView({ hold: id, order, session, layers, before, heldAt, expires });
   const { policy, flow: floor, rung, groups, attempt } = order;
   const nonce = Buffer.from(random.bytes(16)).toString('hex');
   const shown = digestRecord('view', view as unknown as RecordValue);

@@ -9,12 +9,13 @@ export interface ViewParts {
   readonly order: CheckedOrder;
   readonly session: LiveSession;
   readonly layers: readonly LayerSource[];
+  readonly before: NonNullable<View['before']> | null;
   readonly heldAt: string;
   readonly expires: string;
 }
 
 /** Everything that a person decides about, whole; nothing in it is shortened, or is the agent's word about itself. */
-export function createView({ hold, order, session, layers, heldAt, expires }: ViewParts): View {
+export function createView({ hold, order, session, layers, before, heldAt, expires }: ViewParts): View {
   const { policy } = session;
   return {
     v: 'view/1',
@@ -29,6 +30,7 @@ export function createView({ hold, order, session, layers, heldAt, expires }: Vi
     rules: order.reasons.slice(0, rulesShownMax).map((id) => ruleOf(id, layers)),
     rung: order.rung,
     ...(order.groups.length === 0 ? {} : { groups: order.groups }),
+    before,
     person: policy.person,
     agent: policy.agent,
     profile: policy.profile,

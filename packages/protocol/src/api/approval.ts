@@ -59,6 +59,7 @@ export const holdView = z.strictObject({
   rules: z.array(z.strictObject({ id: z.string(), text: z.string() })),
   rung,
   groups: z.optional(z.array(z.string())),
+  before: z.optional(z.nullable(z.strictObject({ hold: z.string(), view: z.string() }))),
   person: z.string(),
   agent: z.string(),
   profile: z.string(),
@@ -98,19 +99,31 @@ export type HeldIntent = z.infer<typeof heldIntent>;
 
 export const approvalPage = z.strictObject({ approvals: z.array(heldIntent), next: z.nullable(z.string()) });
 
+const answerEnvelope = z.strictObject({
+  payloadType: z.string().check(z.maxLength(256)),
+  payload: z.string().check(z.maxLength(16 * 1024)),
+  signatures: z
+    .array(z.strictObject({ keyid: z.string().check(z.maxLength(128)), sig: z.string().check(z.maxLength(128)) }))
+    .check(z.minLength(1), z.maxLength(1)),
+});
+
+/** A request that people approved before, with their signed answers; a client checks both before it compares with it. */
+export const approvedBefore = z.strictObject({ record: holdRecord, view: holdView, answers: z.array(answerEnvelope) });
+export type ApprovedBefore = z.infer<typeof approvedBefore>;
+
 /** One hold with what is signed; `view` is null once it is settled: the ledger keeps it sealed. */
-export const heldDetail = z.strictObject({ hold: heldIntent, record: holdRecord, view: z.nullable(holdView) });
+export const heldDetail = z.strictObject({
+  hold: heldIntent,
+  record: holdRecord,
+  view: z.nullable(holdView),
+  /** What `view.before` names; null where it names nothing, or that cannot be read any more. */
+  before: z.nullable(approvedBefore),
+});
 export type HeldDetail = z.infer<typeof heldDetail>;
 
 export const verdictRequest = z.strictObject({
   /** DSSE envelope of an approval/1 record; the daemon takes no verdict without a signature. */
-  envelope: z.strictObject({
-    payloadType: z.string().check(z.maxLength(256)),
-    payload: z.string().check(z.maxLength(16 * 1024)),
-    signatures: z
-      .array(z.strictObject({ keyid: z.string().check(z.maxLength(128)), sig: z.string().check(z.maxLength(128)) }))
-      .check(z.minLength(1), z.maxLength(1)),
-  }),
+  envelope: answerEnvelope,
   /** Of a no: the agent reads it. */
   reason: z._default(z.string().check(z.maxLength(limits.denyReasonCharsMax)), ''),
 });

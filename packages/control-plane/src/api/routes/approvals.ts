@@ -5,6 +5,7 @@ import * as api from '@cordon/protocol/api';
 import type { HoldStore, StoredAnswer, StoredHold } from '@cordon/store';
 import { z } from 'zod';
 import type { Approvals } from '../../approvals/approvals.ts';
+import type { ApprovedRequest, Earlier } from '../../approvals/earlier.ts';
 import { refusal } from '../../error.ts';
 import type { SessionFeed } from '../../sessions/feed.ts';
 import { flag, pageQuery, wordList } from '../page.ts';
@@ -14,6 +15,7 @@ import { change, quick } from './limits.ts';
 export interface ApprovalRouteParts {
   readonly approvals: Approvals;
   readonly store: HoldStore;
+  readonly earlier: Pick<Earlier, 'read'>;
   /** Ids of holds that changed. */
   readonly feed: SessionFeed;
 }
@@ -29,7 +31,7 @@ const listQuery = z.strictObject({
 type ListQuery = z.output<typeof listQuery>;
 
 /** Questions to people. A verdict is a signed record; there is no other way to give one. */
-export function approvalRoutes({ approvals, store, feed }: ApprovalRouteParts): Route[] {
+export function approvalRoutes({ approvals, store, earlier, feed }: ApprovalRouteParts): Route[] {
   return [
     jsonRoute({
       method: 'GET',
@@ -58,7 +60,9 @@ export function approvalRoutes({ approvals, store, feed }: ApprovalRouteParts): 
       handle: async ({ path }) => {
         const hold = await store.get(holdId(path['id']));
         if (hold === null) throw refusal('not-found', `there is no hold ${path['id']}`, ['cordon approvals']);
-        return { body: toDetail(hold), etag: etagOf(hold) };
+        const named = hold.view?.before ?? null;
+        const before = named === null ? null : await earlier.read(named.hold);
+        return { body: toDetail(hold, before), etag: etagOf(hold) };
       },
     }),
     jsonRoute({
@@ -108,12 +112,13 @@ function toHeld(hold: StoredHold): HeldIntent {
   return { id, state, session, agent, summary, at, expires, rung, groups, used, reason, answers, etag: etagOf(hold) };
 }
 
-function toDetail(hold: StoredHold): z.infer<typeof Api.heldDetail> {
+function toDetail(hold: StoredHold, before: ApprovedRequest | null): z.infer<typeof Api.heldDetail> {
   const { record, view } = hold;
   return {
     hold: toHeld(hold),
     record: { ...record, groups: [...record.groups] },
     view: view as unknown as z.infer<typeof Api.holdView> | null,
+    before: before as unknown as z.infer<typeof Api.approvedBefore> | null,
   };
 }
 
