@@ -46,9 +46,9 @@ interface Life {
 
 /**
  * A gateway's own counters, and the entries that it writes as it goes: requests overlap, denials are counted behind their
- * records, people reset, and it dies at any moment. `heeds` false: what it counts it does not heed.
+ * records, people reset, and it dies at any moment. `heeds` false: what it counts it does not heed; `tells` false: nor write.
  */
-function play(steps: readonly Step[], heeds: boolean): EntryDraft[][] {
+function play(steps: readonly Step[], heeds: boolean, tells = heeds): EntryDraft[][] {
   const lives: EntryDraft[][] = [[]];
   const closed: { action: string; resource: string }[] = [];
   const begin = (): Life => ({
@@ -85,7 +85,7 @@ function play(steps: readonly Step[], heeds: boolean): EntryDraft[][] {
     const tripped = life.breakers.denied({ action, resource: next.resource }, next.tick);
     if (tripped === null) return;
     if (tripped.level === 2) closed.push({ action, resource: next.resource });
-    if (heeds) write('breaker', { act: 'trip', ...tripped, noted: life.breakers.noted, tick: next.tick });
+    if (tells) write('breaker', { act: 'trip', ...tripped, noted: life.breakers.noted, tick: next.tick });
   };
   for (const each of steps) {
     if ('ms' in each) tick += each.ms;
@@ -105,7 +105,7 @@ function play(steps: readonly Step[], heeds: boolean): EntryDraft[][] {
       const next = life.running.shift();
       if (next === undefined) continue;
       const changed = life.sinks.outcome(next.resource, each.failed, tick);
-      if (changed !== null && heeds) write('breaker', { act: changed, resource: next.resource, tick });
+      if (changed !== null && tells) write('breaker', { act: changed, resource: next.resource, tick });
       write('outcome', { attempt: next.attempt, code: 'relayed', status: each.failed ? 503 : 200, tick });
     }
   }
@@ -134,14 +134,40 @@ it('names nothing in any history of a gateway that heeds its counters, whenever 
   );
 });
 
+const deny: Step = { kind: 'deny', resource: 0, ms: 1, counts: true };
+const ask: Step = { kind: 'ask', resource: 0, ms: 1, counts: true };
+const failed: Step = { kind: 'outcome', failed: true, ms: 1 };
+const times = (count: number, ...steps: Step[]): Step[] => Array.from({ length: count }, () => steps).flat();
+const denied = times(policyLimits.breakerDenialsMax, deny, { kind: 'count' });
+const broken = times(policyLimits.sinkAsksMin, ask, failed);
+
+it.each<[string, readonly Step[]]>([
+  ['people reset a session', [...denied, ask, { kind: 'reset' }, ask, ...denied.slice(2), ask]],
+  ['people reset the destinations', [...broken, { kind: 'reset-all' }, ask, ...broken.slice(2)]],
+  [
+    'a destination answers again',
+    [...broken, { ...ask, ms: policyLimits.sinkClosedMs }, { ...failed, failed: false }, ...broken.slice(2), ask],
+  ],
+  [
+    'a way is closed for good, and stays so when the gateway dies',
+    [...times(2, ...denied, { ...ask, ms: 300_000 }), { kind: 'crash' }, ask],
+  ],
+])('names nothing when %s', async (_name, steps) => {
+  const { codes, details } = await codesOf(play(steps, true));
+  expect(codes, details).toEqual([]);
+});
+
+it('names a gateway that tells of its breakers and does not heed them, and one that heeds what it does not tell', async () => {
+  const other: Step = { ...ask, resource: 1 };
+  expect((await codesOf(play([...denied, ask], false, true))).codes).toEqual(['breaker']);
+  expect((await codesOf(play([...denied, other], false, true))).codes).toEqual([]);
+  expect((await codesOf(play([...denied, other], true, false))).codes).toEqual(['breaker']);
+  expect((await codesOf(play([...broken, ask], false, true))).codes).toEqual(['breaker']);
+});
+
 it('names a gateway that heeds neither of its breakers, at the first request after it', async () => {
-  const deny: Step = { kind: 'deny', resource: 0, ms: 1, counts: true };
-  const ask: Step = { kind: 'ask', resource: 0, ms: 1, counts: true };
-  const denied = Array.from({ length: policyLimits.breakerDenialsMax }, () => [deny, { kind: 'count' } as Step]).flat();
   expect((await codesOf(play([...denied, ask], false))).codes).toEqual(['breaker']);
   expect((await codesOf(play([...denied.slice(2), ask], false))).codes).toEqual([]);
-  const failed: Step[] = [ask, { kind: 'outcome', failed: true, ms: 1 }];
-  const times = Array.from({ length: policyLimits.sinkAsksMin }, () => failed).flat();
-  expect((await codesOf(play([...times, ask], false))).codes).toEqual(['breaker', 'breaker']);
-  expect((await codesOf(play(times.slice(2), false))).codes).toEqual([]);
+  expect((await codesOf(play([...broken, ask], false))).codes).toEqual(['breaker', 'breaker']);
+  expect((await codesOf(play(broken.slice(2), false))).codes).toEqual([]);
 });
