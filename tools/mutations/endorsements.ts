@@ -198,11 +198,7 @@ export const endorsementMutations: readonly Mutation[] = [
         "if ('agent' in terms.scope) return hold.policy.generation !== now.generation;",
         "if ('agent' in terms.scope) return false;",
       ],
-      [
-        'four eyes',
-        'excluded: this.#parts.excluded(session) });\n    if (typeof record',
-        'excluded: [] });\n    if (typeof record',
-      ],
+      ['four eyes', 'excluded: this.#parts.excluded(session),\n    });', 'excluded: [],\n    });'],
     ],
   ),
   ...mutationsOf(

@@ -371,6 +371,20 @@ describe('what fails, or comes in between', () => {
       expect(await take()).toBeNull();
       await expect.poll(() => stateOf(made), patient).toBe(state);
     }
+    // Also while the use is counted: what was ended then does not come back with the count.
+    ledger = async () => undefined;
+    const counted = await sign(ask('a'));
+    const { endorsements: kept } = store;
+    const update = kept.update.bind(kept);
+    let happens = (): void => endorsements.voidWithin({ session: one }, 'session-stopped');
+    kept.update = async (...change) => {
+      await update(...change);
+      happens();
+    };
+    expect(await take()).toBeNull();
+    happens = () => undefined;
+    expect(await take()).toBeNull();
+    await expect.poll(() => stateOf(counted), patient).toBe('void');
     // The last use is out of the list of those that can be void, and a stop still stops it.
     ledger = async () => undefined;
     await sign(ask('a'), { uses: 1 });
@@ -406,6 +420,11 @@ describe('it ends', () => {
   });
 
   test('when who signed leaves the list, or the group that was asked', async () => {
+    await sign(ask('c'), { uses: 9 });
+    excluded = ['ada'];
+    expect(await take()).toBeNull();
+    excluded = [];
+    expect(await take()).not.toBeNull();
     const finance = ask('a', { groups: ['finance'] });
     const made = await sign(finance, {}, 'bob');
     const anybody = await sign(ask('b'));
