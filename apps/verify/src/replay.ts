@@ -91,7 +91,7 @@ function unlikeEntry(
   const shown = Object.entries((data['flow'] ?? {}) as RecordObject);
   if (shown.some(([name, value]) => value !== (facts['flow'] as RecordObject)[name])) return 'facts';
   const rates = record.obligations.filter((text) => text.startsWith('rate:'));
-  if (data['counters'] !== undefined && !isSame(data['rates'] ?? [], rates)) return 'rates';
+  if (data['counters'] !== undefined && !isSame(data['rates'] ?? [], rates)) return 'record';
   const same =
     digestRecord('decision', record as unknown as RecordValue) === data['decision'] &&
     record.outcome === data['outcome'] &&
@@ -102,6 +102,8 @@ function unlikeEntry(
     record.policy.revision === data['revision'] &&
     intent['action'] === data['action'] &&
     intent['resource'] === data['resource'] &&
+    (intent['payload'] as RecordObject)['bytes'] === data['bytesOut'] &&
+    facts['effect'] === data['effect'] &&
     intent['agent'] === data['agent'];
   return same ? null : 'record';
 }

@@ -125,10 +125,39 @@ describe('the replay of decisions', () => {
       body['intent'] = { ...(body['intent'] as Members), resource: 'https://api1.example.com:443' };
     };
     expect(codes(judge(await record(forgeOne('allow', intent))))).toEqual(['intent']);
-    for (const member of ['outcome', 'code', 'action', 'resource', 'agent', 'attempt', 'policy', 'generation']) {
+    const clear = [
+      'outcome',
+      'code',
+      'action',
+      'resource',
+      'agent',
+      'attempt',
+      'policy',
+      'generation',
+      'effect',
+      'bytesOut',
+    ];
+    for (const member of clear) {
       const home = await record(forgeOne('deny', (_, data) => Object.assign(data, { [member]: 'something' })));
       expect([member, ...codes(judge(home))]).toEqual([member, 'record']);
     }
+  });
+
+  it('finds counters, labels, flow facts and rates in clear that are not those of the facts', async () => {
+    const within = (name: string, more: Members) => (_: Members, data: Members) =>
+      Object.assign(data, { [name]: { ...(data[name] as Members), ...more } });
+    const without = (name: string) => (_: Members, data: Members) => void delete data[name];
+    const facts = [
+      within('counters', { noted: 7 }),
+      within('labels', { leakUsed: 7 }),
+      within('flow', { ctxInteg: 4 }),
+      without('counters'),
+      without('labels'),
+      without('flow'),
+    ];
+    for (const change of facts) expect(codes(judge(await record(forgeOne('allow', change))))).toEqual(['facts']);
+    const rates = forgeOne('allow', (_, data) => Object.assign(data, { rates: ['rate:1/1ms@session/x'] }));
+    expect(codes(judge(await record(rates)))).toEqual(['record']);
   });
 
   it('finds a changed bundle: the tenant layer, the session layer, or one generation with two contents', async () => {
