@@ -21,8 +21,8 @@ export const limits = {
   /** A signed record in base64: a bundle's manifest is the largest. */
   envelopeCharsMax: 1024 * 1024,
   envelopeSignaturesMax: 16,
-  /** Edits between two bodies that are shown line by line; beyond that their sizes and digests are. */
-  viewEditsMax: 2000,
+  /** Edits between two bodies that are shown one by one; beyond that their sizes and digests are. */
+  viewEditsMax: 200,
   /** Groups of one person. */
   personGroupsMax: 16,
   /** Why a person said no; the agent reads it. */

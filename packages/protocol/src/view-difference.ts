@@ -57,6 +57,7 @@ function bodiesApart(before: View, now: View): Difference[] {
   const [oldFields, freshFields] = [jsonFields(old), jsonFields(fresh)];
   if (oldFields !== null && freshFields !== null) {
     const fields = fieldsApart(oldFields, freshFields).map((each) => ({ ...each, at: `body ${each.at}` }));
+    if (fields.length > limits.viewEditsMax) return [sizesApart(before, now)];
     // The bytes differ all the same: in spaces, order or spelling.
     return fields.length > 0 ? fields : [{ at: 'body, the same fields written otherwise', before: old, after: fresh }];
   }

@@ -126,6 +126,8 @@ describe('what differs from the last approved request', () => {
     expect(between({}, { body: 'x' })).toMatchObject([{ at: 'body', before: null }]);
     const long = (word: string): string => Array.from({ length: 3000 }, (_, i) => `${word}${i}`).join('\n');
     expect(bodies(long('a'), long('b'))).toMatchObject([{ at: 'body', before: expect.stringContaining('bytes') }]);
+    const wide = (n: number): string => JSON.stringify(Array.from({ length: 300 }, (_, i) => i * n));
+    expect(bodies(wide(1), wide(2))).toMatchObject([{ at: 'body', before: expect.stringContaining('bytes') }]);
     const deep = '['.repeat(100_000);
     expect(bodies(deep, `${deep}1`)).toHaveLength(1);
   });
