@@ -28,7 +28,7 @@ describe('a budget that is used up', () => {
       const { stdout } = await deployment.cordon(['policy', 'show', '--json']);
       return (JSON.parse(stdout) as { generation: number }).generation === 2;
     };
-    await until(inForce, 'the budget is in force');
+    await until(inForce, 'the budget is in force', 30_000);
     const once = `curl -s -o /dev/null -w '%{http_code} ' https://${host}/`;
     const script = `while read line; do for i in 1 2 3 4; do ${once}; done; echo done; done`;
     const agent = deployment.background(['run', '--quiet', '--allow', host, '--', 'bash', '-c', script]);
@@ -41,7 +41,7 @@ describe('a budget that is used up', () => {
     await rounds(1);
     expect(out).toBe('200 200 200 403 done\n');
     const asked = async (): Promise<string> => (await deployment.cordon(['approvals', '--json'])).stdout.trim();
-    await until(async () => (await asked()) !== '', 'the question');
+    await until(async () => (await asked()) !== '', 'the question', 30_000);
     const { id, summary } = JSON.parse(await asked()) as { id: string; summary: string };
     expect(summary).toMatch(/^3 more requests for agent\/generic \(\d{4}-\d\d-\d\d\)$/);
     const approved = await deployment.cordon(['approve', id]);

@@ -112,6 +112,12 @@ export const labelMutations: readonly Mutation[] = [
     src('label/leak'),
     [policy('leak-bound')],
     [
+      [
+        'a crash fills the meter',
+        'constructor(used = 0) {\n    this.#used = used;',
+        'constructor(used = 0) {\n    this.#used = used - used;',
+        [`packages/gateway/test/label.test.ts`],
+      ],
       ['every text is a known one', 'this.#texts.has(text) ? 0 :', 'text.length > 0 ? 0 :'],
       ['how long a body is, is free', 'bodyBytes === 0 ? 0 : headBytes + bodyBytes', 'bodyBytes'],
       ['how a query is written is free', 'search === null || search === each', 'search !== each'],

@@ -38,6 +38,14 @@ async function start(more: Partial<RigOptions> = {}): Promise<{ rig: Rig; sink: 
   return { rig, sink };
 }
 
+/** Another gateway on what this one has left behind. */
+async function crashed(rig: Rig): Promise<{ rig: Rig; sink: HttpSink }> {
+  await rig.stop();
+  const { home } = rig;
+  stack[stack.indexOf(rig)] = { [Symbol.asyncDispose]: () => rm(home, { recursive: true }) };
+  return await start({ home });
+}
+
 async function ask(rig: Rig, host: string, request: string, body = '', id = session): Promise<Answer> {
   const { proxy } = rig.portsOf(id);
   using client = await connectThrough(proxy, { target: `${host}:443`, ca: rig.ca.certificate });
@@ -146,10 +154,7 @@ describe('what a session has seen', () => {
   it('comes back after a crash of the gateway, from its journal', async () => {
     const { rig } = await start();
     await read(rig);
-    await rig.stop();
-    const { home } = rig;
-    stack[stack.indexOf(rig)] = { [Symbol.asyncDispose]: () => rm(home, { recursive: true }) };
-    const next = await start({ home: rig.home });
+    const next = await crashed(rig);
     expect(await why(next.rig, await send(next.rig))).toBe('flow-R3');
     expect(next.sink.requests).toHaveLength(0);
   });
@@ -274,6 +279,19 @@ describe('arguments of a body', () => {
 });
 
 describe('the leak meter', () => {
+  it('goes on after a crash of the gateway where it stood', async () => {
+    const used = async (rig: Rig): Promise<unknown> => {
+      const labels = (await rig.entriesOf('decision')).at(-1)?.data['labels'];
+      return (labels as { leakUsed?: unknown } | undefined)?.leakUsed;
+    };
+    const { rig } = await start();
+    for (let i = 0; i < 3; i++) await ask(rig, 'news.example', `GET /?q=${i}${'x'.repeat(500)}`);
+    expect(await used(rig)).toBeGreaterThan(1_000);
+    const { rig: again } = await crashed(rig);
+    await ask(again, 'news.example', 'GET /');
+    expect(await used(again)).toBeGreaterThan(1_500);
+  });
+
   it('counts what a read tells, and refuses what is over its bound', async () => {
     const { rig, sink } = await start();
     expect(await ask(rig, 'news.example', `GET /?q=${'x'.repeat(200)}`)).toMatchObject({ status: 200 });

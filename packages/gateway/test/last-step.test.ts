@@ -12,7 +12,7 @@ import { freePurse } from './free-purse.ts';
 import { session as id, Rig, upstreamCa } from './rig.ts';
 
 describe('the last step before an effect', () => {
-  const past = { seq: 0, decisions: 0, attempt: null, closed: [], label: null };
+  const past = { seq: 0, decisions: 0, attempt: null, closed: [], label: null, leaked: 0 };
   const permit = { session: id } as Permit;
 
   function place(): { session: Session; right: RightToDecide; clock: FakeClock } {

@@ -40,7 +40,7 @@ describe('a relay’s socket', () => {
     place = path.join(folder, 'gateway');
     session = new Session(
       'ses_relay',
-      { seq: 0, decisions: 0, attempt: null, closed: [], label: null },
+      { seq: 0, decisions: 0, attempt: null, closed: [], label: null, leaked: 0 },
       limits,
       new HeldBytes(limits.bodyBytesHeldMax),
       freePurse(),

@@ -68,7 +68,14 @@ describe('journal', () => {
       [6, 'ses_a', 3],
     ]);
     expect(journal.past('ses_a').seq).toBe(3);
-    expect(journal.past('ses_never')).toEqual({ seq: 0, decisions: 0, attempt: null, closed: [], label: null });
+    expect(journal.past('ses_never')).toEqual({
+      seq: 0,
+      decisions: 0,
+      attempt: null,
+      closed: [],
+      label: null,
+      leaked: 0,
+    });
   });
 
   it('keeps bodies beside the entries, once per segment, under their digest', async () => {

@@ -19,7 +19,7 @@ export type Workspace = SessionLabels['workspace'] | null;
 export class Context {
   readonly session: string;
   readonly workspace: Workspace;
-  readonly meter = new LeakMeter();
+  readonly meter: LeakMeter;
   readonly #order: readonly string[];
   #label: Label;
   #provenance: Provenance;
@@ -29,8 +29,9 @@ export class Context {
   /** Falls are recorded one after the other. */
   writing: Promise<void> = Promise.resolve();
 
-  constructor(session: string, label: Label, order: readonly string[], workspace: Workspace) {
+  constructor(session: string, label: Label, order: readonly string[], workspace: Workspace, leaked = 0) {
     this.session = session;
+    this.meter = new LeakMeter(leaked);
     this.workspace = workspace;
     this.#order = order;
     this.#label = label;

@@ -67,10 +67,11 @@ export class Contexts {
   async #begin(session: Session, policy: SessionPolicy): Promise<Context> {
     const { labels } = policy;
     const start = parseLabel(labels?.start) ?? lostLabel;
-    const { label: past, decisions } = session.past;
+    const { label: past, decisions, leaked } = session.past;
     // Decisions without a label are of a time that nobody knows about.
     const before = past !== null ? (parseLabel(past) ?? lostLabel) : decisions > 0 ? lostLabel : start;
-    const context = new Context(session.id, joinLabels(start, before), labels?.order ?? [], labels?.workspace ?? null);
+    const { order = [], workspace = null } = labels ?? {};
+    const context = new Context(session.id, joinLabels(start, before), order, workspace, leaked);
     context.stored = start;
     for (const other of this.#contexts.values()) {
       if (other.direct && other.overlaps(context)) context.lower(other.label);

@@ -19,7 +19,7 @@ export function journalThatIsDown(
     append: refuse,
     appendTogether: refuse,
     sync: refuse,
-    past: () => ({ seq: 0, decisions: 0, attempt: null, closed: [], label: null }),
+    past: () => ({ seq: 0, decisions: 0, attempt: null, closed: [], label: null, leaked: 0 }),
     closeSession: () => undefined,
     onFailure: () => undefined,
     close: () => Promise.resolve(),

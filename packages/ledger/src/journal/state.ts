@@ -15,6 +15,8 @@ export interface SessionPast {
   readonly closed: readonly ClosedWay[];
   /** `data.after` of the last label entry: what the session had seen. */
   readonly label: RecordValue;
+  /** What its reads had told by their own bytes, as the last allowed decision says. */
+  readonly leaked: number;
 }
 
 interface ClosedWay {
@@ -22,7 +24,7 @@ interface ClosedWay {
   readonly resource: string;
 }
 
-const nothing: SessionPast = { seq: 0, decisions: 0, attempt: null, closed: [], label: null };
+const nothing: SessionPast = { seq: 0, decisions: 0, attempt: null, closed: [], label: null, leaked: 0 };
 
 /** Everything that the next entry depends on; a fold over the writer's entries. */
 export class JournalState {
@@ -56,6 +58,7 @@ export class JournalState {
       attempt: decided ? textOf(entry, 'attemptDigest') : before.attempt,
       closed: entry.type === 'breaker' ? closedAfter(before.closed, entry) : before.closed,
       label: entry.type === 'label' ? (entry.data['after'] ?? null) : before.label,
+      leaked: decided && entry.data['outcome'] === 'allow' ? leakedAfter(before.leaked, entry) : before.leaked,
     });
   }
 
@@ -118,4 +121,11 @@ function closedAfter(before: readonly ClosedWay[], entry: Entry): readonly Close
   if (entry.data['act'] === 'reset') return [];
   if (entry.data['act'] !== 'trip' || entry.data['level'] !== 2 || action === null || resource === null) return before;
   return [...before, { action, resource }];
+}
+
+/** Never less than before, whatever an entry says. */
+function leakedAfter(before: number, { data }: Entry): number {
+  const labels = data['labels'] as { readonly leakUsed?: unknown; readonly leakBytes?: unknown } | null | undefined;
+  const after = Number(labels?.leakUsed) + Number(labels?.leakBytes);
+  return Number.isSafeInteger(after) ? Math.max(before, after) : before;
 }

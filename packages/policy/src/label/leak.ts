@@ -53,7 +53,12 @@ export class LeakMeter {
   readonly #texts = new Set<string>();
   /** Digests: a list is as long as the request's head. */
   readonly #lists = new Set<string>();
-  #used = 0;
+  #used: number;
+
+  /** `used`: what was counted before a gateway that died; which texts it knew is forgotten, and they cost anew. */
+  constructor(used = 0) {
+    this.#used = used;
+  }
 
   get used(): number {
     return this.#used;
