@@ -156,7 +156,7 @@ curl -s -o /dev/null -X DELETE https://${host}/ -w '%{http_code} '; curl -s http
     expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
       { account: expect.stringMatching(/^session\/ses_.*\/own$/), unit: 'requests', max: 3, taken: 3, per: 'ever' },
     ]);
-    expect((await deployment.cordon(['budgets'])).stdout).toMatch(/requests +ever +3 +3 +100 %/);
+    expect((await deployment.cordon(['budgets'])).stdout).toMatch(/requests +ever +3 +3 +0 +100 %/);
     agent.stdin?.end('\n');
     expect(await agent.closed).toBe(0);
     const ended = async (): Promise<boolean> => (await deployment.cordon(['budgets'])).stdout.startsWith('no session');
