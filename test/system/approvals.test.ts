@@ -193,6 +193,7 @@ describe('a request that a person must agree to', () => {
     expect(await waiting(deployment)).toMatchObject([{ id, state: 'approved' }]);
     await deployment.cordon(['kill', session]);
     expect(await child.closed).toBe(137);
+    await wait(async () => (await waiting(deployment)).length === 0, 'nothing to wait after the kill');
   });
 
   it('of several pages is approved by who has read them all', async () => {
@@ -212,6 +213,7 @@ describe('a request that a person must agree to', () => {
     expect(sent.stdout).toBe('paid');
     await deployment.cordon(['kill', session]);
     expect(await child.closed).toBe(137);
+    await wait(async () => (await waiting(deployment)).length === 0, 'nothing to wait after the kill');
   });
 
   it('and its approval outlive a daemon that was killed; nothing outlives a kill of the session', async () => {
