@@ -172,6 +172,7 @@ export const policyMutations: readonly Mutation[] = [
     [
       ['a policy that looks in other ways', 'if (policy.sights === null) whole = true;', ''],
       ['what stands above by several steps', '[...everythingAbove(slice, uid)]', '[sightKey(uid)]'],
+      ['large sets of their own', 'here.length <= keptMax && ', ''],
       ['answers of another set', '{focus.digest}', '{1}', [test('engine')]],
       ['tags that are read', 'tagged.includes(uid.type)', 'tagged.length < 0'],
       ['policies in scope', 'inScope(scope, place));', "inScope(scope, place) && scope.resource.op !== 'in');"],

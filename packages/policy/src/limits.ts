@@ -26,8 +26,9 @@ export const limits = {
   expressionDepthMax: 128,
   /** Policy sets kept parsed inside one engine instance; the least recently used one is replaced. */
   engineSlotsMax: 256,
-  /** Policies that the place must rule out for it to have a set of its own. */
+  /** Policies that a place must rule out for it to have a set of its own, and that may be left in it, or in an action's own. */
   focusOmitsMin: 32,
+  focusKeptMax: 64,
   /** Parts of the schema, one for each action and what is read of it, kept likewise. */
   engineViewsMax: 128,
   /** Layers kept compiled per engine, so that the sessions of a tenant share its layers. */

@@ -171,10 +171,12 @@ const ask = fc
     return { intent, facts: made, approval: { quorum, strong: false } };
   });
 
-function placedFor(policies: readonly CompiledPolicy[], intent: Intent, facts: Facts, omitsMin = 1): Placed {
+const closest = { omitsMin: 1, keptMax: 99 };
+
+function placedFor(policies: readonly CompiledPolicy[], intent: Intent, facts: Facts, bounds = closest): Placed {
   const slice = createSlice(principal, intent.action, intent.resource, facts);
   if (slice === null) throw new TypeError(`${intent.resource} has no canonical reading`);
-  return placeAmong(policies, intent.action, slice, omitsMin);
+  return placeAmong(policies, intent.action, slice, bounds);
 }
 
 describe('what Cedar is asked', () => {
@@ -183,12 +185,12 @@ describe('what Cedar is asked', () => {
     fc.assert(
       fc.property(
         set,
-        fc.constantFrom(1, 1, 99),
+        fc.constantFrom(closest, closest, { omitsMin: 99, keptMax: 99 }, { omitsMin: 1, keptMax: 3 }),
         fc.array(ask, { minLength: 8, maxLength: 16 }),
-        (policies, omitsMin, asks) => {
+        (policies, bounds, asks) => {
           const texts = Object.fromEntries(policies.map(({ id, text }) => [id, text]));
           for (const { intent, facts, approval } of asks) {
-            const placed = placedFor(policies, intent, facts, omitsMin);
+            const placed = placedFor(policies, intent, facts, bounds);
             const request = createRequest(intent, facts, approval, placed.slice);
             if (request === null) throw new TypeError('no request');
             const all = { digest: JSON.stringify(texts), texts, view: null };
@@ -237,7 +239,7 @@ describe('what Cedar is asked', () => {
     });
   });
 
-  it('leaves out for the sake of the place only where that is many, for the action always', () => {
+  it('leaves out for the place only where that is many, and keeps sets of their own small', () => {
     const policies = [
       ...Array.from(
         { length: 5 },
@@ -247,13 +249,13 @@ describe('what Cedar is asked', () => {
       'permit (principal, action, resource);',
     ].map((text, index) => compiled(`session/${index}`, text));
     const intent = intentOf('https://a.b.example:443');
-    const kept = [5, 6].map((omitsMin) => {
-      const { texts } = placedFor(policies, intent, factsOf(intent), omitsMin).head.focus;
+    const kept = (omitsMin: number, keptMax: number): string => {
+      const { texts } = placedFor(policies, intent, factsOf(intent), { omitsMin, keptMax }).head.focus;
       return Object.keys(texts)
         .map((id) => id.slice('session/'.length))
         .join('');
-    });
-    expect(kept).toEqual(['6', '012346']);
+    };
+    expect([kept(5, 1), kept(6, 6), kept(6, 5), kept(5, 0)]).toEqual(['6', '012346', '0123456', '0123456']);
   });
 
   it('is checked against its part of the schema', () => {

@@ -31,9 +31,9 @@ export function placeAmong(
   policies: Iterable<CompiledPolicy>,
   action: ActionName,
   slice: Slice,
-  omitsMin: number = limits.focusOmitsMin,
+  bounds: FocusBounds = { omitsMin: limits.focusOmitsMin, keptMax: limits.focusKeptMax },
 ): Placed {
-  const kept = bearingOn(placeIn(action, slice), [...policies], omitsMin);
+  const kept = bearingOn(placeIn(action, slice), [...policies], bounds);
   const reads = allReads(kept.map((policy) => policy.reads));
   const sights = new Set<string>();
   let whole = reads === null;
@@ -50,11 +50,27 @@ export function placeAmong(
   return { slice, head: callHead(focus, action, slice, entities) };
 }
 
-/** By the place only where that leaves out many: each place with a set of its own is one more to parse and to keep near. */
-function bearingOn(place: Place, policies: readonly CompiledPolicy[], omitsMin: number): readonly CompiledPolicy[] {
-  const anywhere = policies.filter(({ scope }) => inScope(scope, { ...place, resource: null }));
+/** When an action, or a place, has a policy set of its own in the engine. */
+interface FocusBounds {
+  /** Policies that a place rules out beyond those that its action does. */
+  readonly omitsMin: number;
+  /** Policies that are left. */
+  readonly keptMax: number;
+}
+
+/**
+ * Each set is parsed and kept by itself, and who asks chooses the places: so sets of their own are small ones, else an agent that
+ * walks from host to host would fill the engine, and its neighbours would wait for the parsing.
+ */
+function bearingOn(
+  place: Place,
+  all: readonly CompiledPolicy[],
+  { omitsMin, keptMax }: FocusBounds,
+): readonly CompiledPolicy[] {
+  const anywhere = all.filter(({ scope }) => inScope(scope, { ...place, resource: null }));
   const here = anywhere.filter(({ scope }) => inScope(scope, place));
-  return anywhere.length - here.length < omitsMin ? anywhere : here;
+  if (here.length <= keptMax && anywhere.length - here.length >= omitsMin) return here;
+  return anywhere.length <= keptMax ? anywhere : all;
 }
 
 export function callHead(focus: PolicyFocus, action: ActionName, slice: Slice, entities: string): CallHead {
