@@ -64,9 +64,9 @@ async function startIdle(deployment: Deployment): Promise<{ child: BackgroundRun
 
 const curl = (body: string, more = ''): string =>
   `curl -s -m 60 -w ' %{http_code}\\n' ${more} -X POST -d '${body}' https://${host}/pay/1`;
-/** As an agent does that is told to come again: on a busy machine nobody may answer within the wait. */
+/** As an agent does that is told to come again: on a busy machine nobody may answer within the wait, or be asked. */
 const post = (body: string): string =>
-  `while :; do r=$(${curl(body)}); case "$r" in *hold-pending*) sleep 0.2;; *) echo "$r"; break;; esac; done`;
+  `while :; do r=$(${curl(body)}); case "$r" in *hold-pending*|*hold-unavailable*) sleep 0.2;; *) echo "$r"; break;; esac; done`;
 /** Answered at once, whatever becomes of it. */
 const now = (body: string): string => curl(body, "-H 'Prefer: respond-async'");
 

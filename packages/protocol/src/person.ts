@@ -31,7 +31,7 @@ export function personOfKey(people: readonly KnownPerson[], keyid: string): Pers
 export const personName = /^[a-z_][a-z0-9_.-]{0,62}$/;
 
 /** A name of people who stand in for each other when something is to be approved; as it may stand in an annotation. */
-export const groupName = personName;
+export const groupName = /^[a-z_][a-z0-9_.-]{0,62}$/;
 
 /** Whether somebody's answer counts where only these groups are asked; none: everybody is. */
 export function isOfGroups({ groups }: Pick<KnownPerson, 'groups'>, asked: readonly string[]): boolean {
