@@ -133,7 +133,7 @@ def open_checkpoint(note, key, older=False):
         return None
     if second:
         theirs = [s for n, s in signatures if n == second[0] and s[:4] == second[1]]
-        if any(len(s) != SECOND_BYTES for s in theirs):
+        if any(len(s) != SECOND_BYTES for s in theirs) or any(n == second[0] and not s for n, s in signatures):
             return None
         if not theirs and not older:
             return "downgrade"

@@ -242,6 +242,12 @@ interface Case {
   readonly held?: boolean;
 }
 
+/** Some bits of the last signature, so that it is base64 still. */
+function turnLetter(file: string): void {
+  const at = text(file).length - 40;
+  writeFileSync(file, `${text(file).slice(0, at)}${text(file)[at] === 'A' ? 'B' : 'A'}${text(file).slice(at + 1)}`);
+}
+
 /** The line of the log's second key is the second of the signatures. */
 const withoutSecond = (note: string): string => note.split('\n').toSpliced(5, 1).join('\n');
 const dropSecond = (file: string): void => writeFileSync(file, withoutSecond(text(file)));
@@ -391,7 +397,7 @@ const bytes: readonly Case[] = [
   },
   {
     name: 'a bit of a cosignature',
-    tamper: ({ tree }) => flipBit(path.join(tree, 'cosigned'), -6),
+    tamper: ({ tree }) => turnLetter(path.join(tree, 'cosigned')),
     found: { witnesses: ['quorum'] },
   },
 ];
@@ -727,7 +733,7 @@ describe('the second signature of a head', () => {
     expect(whole.parts.filter(({ open }) => open).map(({ part }) => part)).toEqual(['tree', 'heads', 'witnesses']);
     const first = askPython(home, logKey.verifierKey.split('\n')[0]);
     expect([first.notes, first.parts.filter(({ open }) => open)]).toEqual([[], []]);
-    flipBit(path.join(copyOf(home).tree, 'checkpoint'), -6);
+    turnLetter(path.join(copyOf(home).tree, 'checkpoint'));
     expect(verify(home).found).toEqual({ tree: ['signature'], heads: ['signature'], witnesses: ['signature'] });
     expect(verifyInPython(home)).toEqual({});
     // Who pins the first key alone has no use for the line.

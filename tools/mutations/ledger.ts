@@ -225,6 +225,7 @@ export const ledgerMutations: readonly Mutation[] = [
         "if (bytes.length !== 4 + timestampBytes + signatureBytes) return 'wrong';",
         'if (bytes.length !== 4 + timestampBytes + signatureBytes) continue;',
       ],
+      ['a line that is no base64 is passed over', "if (bytes.length === 0) return 'wrong';", ''],
       ['the size is not signed', 'ends.writeBigUInt64BE(BigInt(size), 8);', ''],
     ],
   ),

@@ -1,6 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   addSecondKey,
@@ -99,9 +100,25 @@ describe('the second signature of a head', () => {
     expect(codeOfHead(`${head}${corrupted(head).split('\n')[5]}\n`)).toBe('ledger-note');
     const short = Buffer.from((head.split('\n')[5] ?? '').split(' ')[2] ?? '', 'base64').subarray(0, 900);
     expect(codeOfHead(`${stripped(head)}— ${origin} ${short.toString('base64')}\n`)).toBe('ledger-note');
+    // A line that is no base64 is not passed over, and neither is one with bits that nobody looks at.
+    for (const line of [`— ${origin} !!!!`, `— ${origin} AAB=`, 'nonsense']) {
+      expect(codeOfHead(`${stripped(head)}${line}\n`), line).toBe('ledger-note');
+    }
     // The line of another size under a text that the first key has signed.
     const lie = before.sign(encodeCheckpoint({ origin, size: 13, root }));
     expect(codeOfHead(`${lie}${head.split('\n')[5]}\n`)).toBe('ledger-note');
+  });
+
+  it('lets no changed character pass, and answers to hostile ones with its own codes', () => {
+    const characters = fc.constantFrom('A', '=', '+', ' ', '\n', '—', '0', '\0', '');
+    fc.assert(
+      fc.property(fc.nat(head.length - 1), characters, (at, character) => {
+        const changed = head.slice(0, at) + character + head.slice(at + 1);
+        fc.pre(changed !== head);
+        expect(['ledger-note', 'ledger-downgrade']).toContain(codeOfHead(changed));
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it('covers heads and nothing else', () => {

@@ -122,7 +122,10 @@ export const witness: Command = {
   words: [0, 0],
   options: {
     state: { value: 'DIR', about: "the witness's own key and the newest head it saw; made when it is not there" },
-    log: { value: 'FILE', about: 'public key of the ledger, as CORDON_HOME/keys/ledger.vkey holds it' },
+    log: {
+      value: 'FILE',
+      about: 'public key of the ledger, as CORDON_HOME/keys/ledger.vkey or infrastructure.vkey holds it',
+    },
     name: { value: 'NAME', about: 'its name when its key is made' },
     port: { value: 'N', about: 'port on 127.0.0.1; default: one that is free' },
     request: { value: 'FILE', about: 'answer one request from a file instead of serving' },

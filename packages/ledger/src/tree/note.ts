@@ -15,6 +15,7 @@ import { createSecondKey, noMlDsa, parseSecondKey, secondKeyText, signSecond } f
 /** C2SP signed notes with Ed25519 (algorithm 0x01): text, an empty line, one `— name base64` line per signature. */
 
 const ed25519 = 1;
+const linePattern = /^— (\S+) ([A-Za-z0-9+/]+=*)$/;
 
 export interface CheckpointSigner {
   /** Name of the key, which is the log's origin. */
@@ -121,8 +122,7 @@ export function parseVerifierKey(text: string): NoteVerifier {
 export function openNote(note: string, verifier: NoteVerifier): string {
   const { text, lines } = splitNote(note);
   for (const line of lines) {
-    const [, name, encoded] = /^— (\S+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
-    if (name === undefined || encoded === undefined) throw ledgerError('ledger-note', 'not a signed note');
+    const [, name = '', encoded = ''] = linePattern.exec(line) ?? [];
     const signature = parseBase64(encoded);
     if (name !== verifier.name || !signature.subarray(0, 4).equals(verifier.keyHash)) continue;
     if (!verify(null, Buffer.from(text), verifier.publicKey, signature.subarray(4))) {
@@ -138,7 +138,8 @@ export function splitNote(note: string): { readonly text: string; readonly lines
   const split = note.lastIndexOf('\n\n');
   const text = note.slice(0, split + 1);
   const lines = note.slice(split + 2).split('\n');
-  if (split < 0 || lines.pop() !== '' || !isNoteText(text)) throw ledgerError('ledger-note', 'not a signed note');
+  const whole = split >= 0 && lines.pop() === '' && lines.every((line) => linePattern.test(line));
+  if (!whole || !isNoteText(text)) throw ledgerError('ledger-note', 'not a signed note');
   return { text, lines };
 }
 

@@ -81,7 +81,10 @@ export function checkSecond(head: SignedHead, lines: readonly string[], key: Not
   for (const line of lines) {
     const [, name, encoded = ''] = /^— (\S+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
     const bytes = parseBase64(encoded);
-    if (name !== key.name || !bytes.subarray(0, 4).equals(key.keyHash)) continue;
+    if (name !== key.name) continue;
+    // A line that is no base64 could be any key's, so it is none that was taken away.
+    if (bytes.length === 0) return 'wrong';
+    if (!bytes.subarray(0, 4).equals(key.keyHash)) continue;
     if (bytes.length !== 4 + timestampBytes + signatureBytes) return 'wrong';
     const message = messageOf(head, key.name, bytes.readBigUInt64BE(4));
     if (!verify(null, message, key.publicKey, bytes.subarray(4 + timestampBytes))) return 'wrong';

@@ -50,6 +50,19 @@ export function* framesOf(
   }
 }
 
+const typeMark = Buffer.from('"type":"');
+const quote = 0x22;
+
+/** Whether the bytes may be an entry of one of these types, in one look: for `wanted` of {@link framesOf}. */
+export function mayBe(bytes: Buffer, types: ReadonlySet<string>): boolean {
+  // Any mention counts: which of them is the entry's own type only parsing can tell.
+  for (let at = bytes.indexOf(typeMark); at >= 0; at = bytes.indexOf(typeMark, at + 1)) {
+    const start = at + typeMark.length;
+    if (types.has(bytes.toString('latin1', start, bytes.indexOf(quote, start)))) return true;
+  }
+  return false;
+}
+
 /** Read whole when first asked for; a segment is bounded. */
 class SegmentBodies {
   readonly #path: string;

@@ -1,9 +1,11 @@
 import type { RecordValue } from '@cordon/protocol';
 import { textOf } from '../entry.ts';
 import type { OpenedBody } from '../seal/open.ts';
-import type { Frame } from './frames.ts';
+import { type Frame, mayBe } from './frames.ts';
 import type { RecordedPolicies } from './replay.ts';
 import type { Findings } from './report.ts';
+
+const policyTypes: ReadonlySet<string> = new Set(['policy', 'session.start', 'shred']);
 
 type Kept =
   | { readonly kind: 'policy'; readonly value: unknown; readonly digest: string }
@@ -25,7 +27,7 @@ export class PolicyRecords implements RecordedPolicies {
 
   /** A cheap look, so that most entries are never parsed: canonical JSON writes each type in one way only. */
   static concerns(bytes: Buffer): boolean {
-    return ['policy', 'session.start', 'shred'].some((type) => bytes.includes(`"type":"${type}"`));
+    return mayBe(bytes, policyTypes);
   }
 
   add(frame: Frame, body: OpenedBody): void {

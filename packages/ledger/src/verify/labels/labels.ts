@@ -1,6 +1,6 @@
 import { listWriters } from '../../journal/segment.ts';
 import { type BodyKeys, noKeys, openBody } from '../../seal/open.ts';
-import { framesOf } from '../frames.ts';
+import { framesOf, mayBe } from '../frames.ts';
 import { PolicyRecords } from '../policies.ts';
 import { Findings, type PartReport } from '../report.ts';
 import { type Begun, Contexts, type SessionLabels, type Yielded } from './contexts.ts';
@@ -13,8 +13,8 @@ export interface LabelsOptions {
   readonly keys?: BodyKeys;
 }
 
-const types = ['label', 'decision', 'start', 'outcome', 'session.start', 'recovery'].map((type) => `"type":"${type}"`);
-const concerns = (bytes: Buffer): boolean => types.some((type) => bytes.includes(type));
+const types: ReadonlySet<string> = new Set(['label', 'decision', 'start', 'outcome', 'session.start', 'recovery']);
+const concerns = (bytes: Buffer): boolean => mayBe(bytes, types);
 
 /**
  * What sessions have seen only ever falls, from what they were ordered to start with, by causes that are on record; each
