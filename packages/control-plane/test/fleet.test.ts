@@ -1,6 +1,7 @@
 import type { FleetBreaker } from '@cordon/protocol';
 import type { IndexedDecision } from '@cordon/store';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { breakerRoutes } from '../src/api/routes/breakers.ts';
 import { alarmWords, Fleet, type RaisedAlarm } from '../src/fleet/fleet.ts';
 import { FleetWatch } from '../src/fleet/watch.ts';
 import { limits } from '../src/limits.ts';
@@ -65,6 +66,7 @@ describe('what an alarm does', () => {
   let entries: { type: string; data: unknown }[];
   let told: RaisedAlarm[];
   let fleet: Fleet;
+  const feed = new SessionFeed();
 
   const decision = (session: number, agent: string, more: Partial<IndexedDecision> = {}) =>
     ({
@@ -86,7 +88,7 @@ describe('what an alarm does', () => {
       recorder: { record } as never,
       clock: { now: () => now, monotonic: () => now },
       log: { warn: () => undefined, fault: () => undefined } as never,
-      feed: new SessionFeed(),
+      feed,
       says: () => says,
       tell: (alarm) => told.push(alarm),
       isAlive: (session) => session !== 'ses_2',
@@ -136,6 +138,26 @@ describe('what an alarm does', () => {
     }
     await settled();
     expect(entries).toEqual([]);
+  });
+
+  it('is listed, and streamed to whoever follows: what was raised before and what comes', async () => {
+    begin();
+    const gateways = { breakers: async () => ({ sessions: [], destinations: [] }) } as never;
+    const [list] = breakerRoutes({ gateways, recorder: {} as never, fleet, feed });
+    if (list?.kind !== 'json' || list.follow === null) throw new TypeError('no route to follow');
+    const end = new AbortController();
+    const request = { query: {}, body: null, params: {}, caller: 'ada', signal: end.signal } as never;
+    fleet.denied(all);
+    await settled();
+    const events = list.follow(request)[Symbol.asyncIterator]();
+    expect(await events.next()).toMatchObject({ value: { event: 'fleet', data: { resource: host, frozen: [] } } });
+    const next = events.next();
+    fleet.denied(all.map((each) => ({ ...each, resource: 'https://other.example.com:443' })));
+    expect(await next).toMatchObject({ value: { data: { resource: 'https://other.example.com:443' } } });
+    const body = (await list.handle(request)) as { body: { fleet: { resource: string }[] } };
+    expect(body.body.fleet.map(({ resource }) => resource)).toEqual([host, 'https://other.example.com:443']);
+    end.abort();
+    expect(await events.next()).toEqual({ value: undefined, done: true });
   });
 
   it('keeps what was denied while the control plane was still starting', async () => {
