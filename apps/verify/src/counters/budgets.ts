@@ -29,7 +29,10 @@ interface Spent {
   /** How many sessions were there before it. */
   readonly number: number;
   decisions: number;
+  /** Paid before it went out. */
   readonly amounts: Record<Unit, number>;
+  /** Bytes of answers, paid as they passed. */
+  passed: number;
 }
 
 interface Paid extends Amounts {
@@ -72,9 +75,11 @@ export class BudgetSums {
       [`session/${session}`, said.session],
       [`session/${session}/own`, own],
     ];
+    // Where leaks are paid too, a request waits for that behind its own payment, and answers may pass meanwhile.
+    const passed = purses.some(([, budget]) => budget?.leak != null) ? 0 : spent.passed;
     let over: string | null = null;
     for (const [account, budget] of purses) {
-      for (const unit of units) over = this.#put(account, unit, budget, { decision, spent }) ?? over;
+      for (const unit of units) over = this.#put(account, unit, budget, { decision, spent, passed }) ?? over;
     }
     return over;
   }
@@ -92,8 +97,8 @@ export class BudgetSums {
       return;
     }
     const [bytesIn, bytesOut] = [Number(data['bytesIn'] ?? 0), Number(data['bytesOut'] ?? 0)];
-    if (exchange) spent.amounts.bytes += bytesIn;
-    else if (action === 'http.tunnel') spent.amounts.bytes += bytesIn + bytesOut;
+    if (exchange) spent.passed += bytesIn;
+    else if (action === 'http.tunnel') spent.passed += bytesIn + bytesOut;
   }
 
   /** A gateway that ended has spent what it had not told about. */
@@ -115,7 +120,7 @@ export class BudgetSums {
   #spentOf(session: string): Spent {
     const known = this.#sessions.get(session);
     if (known !== undefined) return known;
-    const made = { number: this.#sessions.size, decisions: 0, amounts: { requests: 0, bytes: 0 } };
+    const made = { number: this.#sessions.size, decisions: 0, amounts: { requests: 0, bytes: 0 }, passed: 0 };
     this.#sessions.set(session, made);
     return made;
   }
@@ -124,7 +129,7 @@ export class BudgetSums {
     account: string,
     unit: Unit,
     budget: Budget | undefined,
-    { decision, spent }: { readonly decision: CountedDecision; readonly spent: Spent },
+    { decision, spent, passed }: { readonly decision: CountedDecision; readonly spent: Spent; readonly passed: number },
   ): string | null {
     const key = `${account} ${unit}`;
     const max = budget?.[unit] ?? null;
@@ -142,8 +147,9 @@ export class BudgetSums {
       : { per: budget.per, max, since, firstDay: day, given: new Map<string, number>(), total: 0 };
     this.#purses.set(key, purse);
     if (spent.number < purse.since) return null;
-    purse.total += spent.amounts[unit] - (purse.given.get(decision.session) ?? 0);
-    purse.given.set(decision.session, spent.amounts[unit]);
+    const given = spent.amounts[unit] + (unit === 'bytes' ? passed : 0);
+    purse.total += given - (purse.given.get(decision.session) ?? 0);
+    purse.given.set(decision.session, given);
     const own = this.#of.get(decision.session) ?? new Set();
     this.#of.set(decision.session, own.add(key));
     const allowed = max * windowsOf(purse, day) + (this.#raised.get(key) ?? 0);
