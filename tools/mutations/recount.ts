@@ -99,7 +99,20 @@ export const recountMutations: readonly Mutation[] = [
   ...mutationsOf(
     'apps/verify/src/counters/budgets.ts',
     [recount],
-    [['a budget is not summed up', 'return purse.total > allowed ?', 'return false ?']],
+    [
+      ['a budget is not summed up', 'return purse.total > allowed ?', 'return false ?'],
+      ['what people raised is a lie', ' + (this.#raised.get(key) ?? 0)', ''],
+      [
+        'answers that pass behind a payment are a lie',
+        'budget?.leak != null) ? 0 :',
+        'budget?.leak != null) ? spent.passed :',
+      ],
+      [
+        'slices over midnight are a lie',
+        'return Math.abs(day - firstDay) + 2;',
+        'return Math.abs(day - firstDay) + 1;',
+      ],
+    ],
   ),
   ...mutationsOf(
     'apps/verify/src/replay.ts',

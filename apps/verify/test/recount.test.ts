@@ -310,17 +310,39 @@ describe('what a lying gateway says that it counted', () => {
   });
 
   const budgeted =
-    (requests: number) =>
+    (budget: Members) =>
     (draft: EntryDraft): EntryDraft => {
       if (draft.type !== 'session.start') return draft;
       const body = JSON.parse(String(draft.body)) as { policy: Members };
-      const policy = { ...body.policy, budget: { per: 'ever', requests, bytes: null } };
+      const policy = { ...body.policy, budget: { per: 'ever', requests: null, bytes: null, ...budget } };
       return { ...draft, body: JSON.stringify({ ...body, policy }) };
     };
-  it('a budget that it does not pay from, from the policies', async () => {
-    expect(find(await record({ ...busy, forge: budgeted(20) })).found).toEqual({ counters: ['budget'] });
-    // Of 40 it let 28 through.
-    expect(find(await record({ ...busy, forge: budgeted(28) })).found).toEqual({});
+  // Of 40 it let 28 through, and each answer has 5 bytes.
+  it.each<[string, Members, boolean]>([
+    ['requests beyond it', { requests: 27 }, false],
+    ['all its requests', { requests: 28 }, true],
+    ['requests beyond it, by the day', { requests: 13, per: 'day' }, false],
+    ['requests of this day and of one before', { requests: 14, per: 'day' }, true],
+    ['answers beyond it', { bytes: 5 * 27 - 1 }, false],
+    ['all its answers', { bytes: 5 * 27 }, true],
+    ['answers that passed while a leak was paid for', { bytes: 5, leak: 1_000_000 }, true],
+  ])('a budget, from the policies: %s', async (_name, budget, honest) => {
+    const expected = honest ? {} : { counters: ['budget'] };
+    expect(find(await record({ ...busy, forge: budgeted(budget) })).found).toEqual(expected);
+  });
+
+  it('a budget that people raised', async () => {
+    const home = await record({ ...busy, forge: budgeted({ requests: 20 }) });
+    expect(find(home).found).toEqual({ counters: ['budget'] });
+    const raised = await record({ ...busy, forge: budgeted({ requests: 20 }) });
+    const account = `session/ses_${'0'.repeat(26)}/own`;
+    const data = { act: 'raised', account, unit: 'requests', window: 'ever', by: 8, max: 20, hold: 'hld_x' };
+    const directory = path.join(raised, 'ledger/journal/local');
+    {
+      await using journal = await openJournal({ directory, tenant: 'local', writer: 'cp', clock: { now: () => 0 } });
+      await journal.append({ session: null, type: 'budget', data }, 'disk');
+    }
+    expect(find(raised).found).toEqual({});
   });
 
   it('a trip that no denial explains', async () => {
