@@ -15,6 +15,14 @@ export const gatewayMutations: readonly Mutation[] = [
     ],
   ),
   ...mutationsOf(
+    src('decide'),
+    [test('stop')],
+    [
+      ['a decision may take as long as it likes', 'late = used > limits.decisionMs;', 'late = false;'],
+      ['a busy machine denies', 'late = used > limits.decisionMs;', 'late = true;'],
+    ],
+  ),
+  ...mutationsOf(
     src('conclude'),
     [test('budget')],
     [

@@ -29,6 +29,8 @@ export interface Road {
   readonly right: RightToDecide;
   readonly holds: HoldDesk;
   readonly clock: Clock;
+  /** Milliseconds of a processor that this thread has had. */
+  readonly computed: () => number;
   readonly random: Random;
   readonly limits: GatewayLimits;
   readonly report: Report;

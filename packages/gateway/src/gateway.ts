@@ -53,6 +53,8 @@ export interface GatewayOptions {
   readonly connectControl: (signal: AbortSignal) => Promise<ChannelStream>;
   readonly supervisor: SupervisorPort;
   readonly clock: Clock;
+  /** Milliseconds of a processor that this thread has had. */
+  readonly computed: () => number;
   readonly random: Random;
   /** By which the control plane's receipts for approvals are known; null where there is none yet. */
   readonly approvalKey: PinnedKey | null;
@@ -108,7 +110,7 @@ export class Gateway implements AsyncDisposable {
     });
     const road: Road = {
       labels: this.#labels,
-      ...{ journal, clock, random, report, ...egress },
+      ...{ journal, clock, computed: options.computed, random, report, ...egress },
       credentials: this.#credentials,
       minter: createPermitMinter(clock, { boot }),
       sinks: new Sinks(this.#limits.sinksMax),

@@ -21,7 +21,7 @@ it('each code has its lines a minute, and what was left out is counted', () => {
 });
 
 it('an agent whose decisions are slow does not fill the log', async () => {
-  await using rig = await Rig.start({ limits: { decisionMs: 0, reportsPerMinuteMax: 3 } });
+  await using rig = await Rig.start({ limits: { decisionMs: -1, reportsPerMinuteMax: 3 } });
   using client = await RawClient.to(rig.ports.proxy);
   for (let i = 0; i < 5; i++) {
     const answer = await client.ask('GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n');

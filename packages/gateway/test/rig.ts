@@ -82,6 +82,8 @@ export interface RigOptions {
   readonly journal?: (journal: Journal) => Journal;
   readonly home?: string;
   readonly clock?: Clock;
+  /** Processor time; default: this thread's. */
+  readonly computed?: () => number;
   /** 0: every decision is evaluated. */
   readonly memoEntries?: number;
   /** Name servers, `127.0.0.1:port`; default: none answers. */
@@ -180,6 +182,7 @@ export class Rig implements AsyncDisposable {
         },
       },
       clock,
+      computed: options.computed ?? threadComputed,
       random: systemRandom,
       approvalKey: rig.people.pinned,
       report: (level, code, message) => rig.reports.push({ level, code, message }),
@@ -356,6 +359,11 @@ export class Rig implements AsyncDisposable {
     await this.stop();
     if (this.options.home === undefined) rmSync(this.home, { recursive: true, force: true });
   }
+}
+
+function threadComputed(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 export function startOf(label: LabelParts, more: Partial<SessionLabels> = {}): SessionLabels {

@@ -297,6 +297,15 @@ describe('the journal', () => {
 });
 
 describe('a decision that takes too long', () => {
+  it('only because the machine did something else is asked again, and counts', async () => {
+    let had = 0;
+    await using rig = await start({ limits: { decisionMs: 0 }, computed: () => had });
+    expect(await ask(rig)).toMatchObject({ status: 200 });
+    expect(rig.reports.filter(({ code }) => code === 'slow-decision')).toHaveLength(1);
+    await using busy = await start({ limits: { decisionMs: 0 }, computed: () => (had += 1) });
+    expect(await ask(busy)).toEqual({ status: 403, code: 'slow-decision' });
+  });
+
   it('is a deny, recorded as the gateway’s own', async () => {
     await using rig = await start({ limits: { decisionMs: -1 } });
     expect(await ask(rig)).toEqual({ status: 403, code: 'slow-decision' });

@@ -73,6 +73,10 @@ export async function runGateway(configuration: Configuration): Promise<void> {
       onMessage: messages.listen,
     },
     clock,
+    computed: () => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1000;
+    },
     random: systemRandom,
     approvalKey: await readApprovalKey(layout.keys),
     report: (level, code, message) => logLine(timestamp(clock), { level, code, message }),
