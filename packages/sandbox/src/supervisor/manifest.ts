@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DriverName, isId, type WorkspaceMode } from '@cordon/protocol';
@@ -51,11 +51,16 @@ export async function flushManifest(home: string, session: string): Promise<void
   await Promise.all([join(folder, fileName), folder, sessionsFolder(home)].map(flush));
 }
 
-/** Replaces it; a crash leaves the old or the new one. */
+/** Replaces it; a crash leaves the old or the new one, a disk that takes nothing the old one and nothing beside it. */
 export function updateManifest(home: string, manifest: Manifest): void {
   const path = join(sessionFolder(home, manifest.session), fileName);
-  writeFileSync(`${path}.new`, JSON.stringify(manifest), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  try {
+    writeFileSync(`${path}.new`, JSON.stringify(manifest), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  } catch (error: unknown) {
+    rmSync(`${path}.new`, { force: true });
+    throw error;
+  }
 }
 
 /** Null: no such session, or one whose start was cut off before anything was made. */

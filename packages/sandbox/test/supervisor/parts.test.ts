@@ -1,10 +1,11 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemRandom } from '@cordon/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseGatewayMessage } from '../../src/supervisor/gateway-message.ts';
+import { type Manifest, sessionFolder, updateManifest } from '../../src/supervisor/manifest.ts';
 import { NameLocks } from '../../src/supervisor/name-lock.ts';
 import { OutputRing } from '../../src/supervisor/ring.ts';
 import { UidPool } from '../../src/supervisor/uid-pool.ts';
@@ -101,6 +102,21 @@ describe('uid pool', () => {
       expect(() => new NameLocks(file, systemRandom)).toThrow(expect.objectContaining({ code: 'folder-unsafe' }));
     } finally {
       rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('the manifest of a session', () => {
+  test('leaves nothing beside it when it cannot be replaced', () => {
+    const home = mkdtempSync(join(tmpdir(), 'manifest-'));
+    try {
+      const session = 'ses_01arz3ndektsv4rrffq69g5fav';
+      // What stands there cannot be replaced by a file, as on a disk that takes nothing.
+      mkdirSync(join(sessionFolder(home, session), 'manifest.json', 'held'), { recursive: true });
+      expect(() => updateManifest(home, { session } as Manifest)).toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+      expect(readdirSync(sessionFolder(home, session))).toEqual(['manifest.json']);
+    } finally {
+      rmSync(home, { recursive: true });
     }
   });
 });
